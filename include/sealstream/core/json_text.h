@@ -1,0 +1,51 @@
+// The json text form: the bytes that are hashed for a json column, which are what PostgreSQL 15 prints for
+// the stored jsonb. Grammar: schemas/chain-v1.md, "json". A differential test holds it against the server.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sealstream {
+
+inline constexpr std::size_t kMaxNumberCharacters = 64;
+
+/// Appends `utf8` as a json string: quoted, with PostgreSQL's escapes.
+void append_json_string(std::string& out, std::string_view utf8);
+
+/// Appends a number as PostgreSQL's numeric prints it, from its JSON token. False, and `out` unchanged, where
+/// it is no JSON number or would take more than kMaxNumberCharacters. Exponents of any size are answered in
+/// constant time.
+[[nodiscard]] bool append_json_number(std::string& out, std::string_view token);
+
+/// An object under construction whose members come out in jsonb's order: by length of the key, then by its
+/// bytes; of equal keys the last one wins. Values are json texts already in the text form.
+class JsonObject {
+ public:
+  void set(std::string_view key, std::string value) {
+    members_.push_back({std::string(key), std::move(value)});
+  }
+  bool empty() const { return members_.empty(); }
+  /// The text form; the object may be used no further.
+  std::string text() &&;
+
+ private:
+  struct Member {
+    std::string key;
+    std::string value;
+  };
+  std::vector<Member> members_;
+};
+
+/// The text form of any JSON document, or nothing where it is not JSON or holds what jsonb refuses (NUL, lone
+/// surrogates, a number that is too long). For tests and tools; the decoder builds its objects member by
+/// member.
+std::optional<std::string> json_text(std::string_view document);
+
+/// `text` (a JSON number or a decimal string) rounded half-even to 12 places and printed as
+/// trim_scale(x)::text does; nothing where it is no decimal, negative, or above 10^6. Never through a binary
+/// double.
+std::optional<std::string> money_text(std::string_view text);
+
+}  // namespace sealstream
