@@ -2,6 +2,7 @@
 // the stored jsonb. Grammar: schemas/chain-v1.md, "json". A differential test holds it against the server.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,10 @@
 namespace sealstream {
 
 inline constexpr std::size_t kMaxNumberCharacters = 64;
+/// Larger exponents, of either sign, are refused even for zero.
+inline constexpr std::int64_t kMaxExponent = 999'999'999;
+/// Nesting that json_text() accepts.
+inline constexpr int kMaxJsonTextDepth = 256;
 
 /// Appends `utf8` as a json string: quoted, with PostgreSQL's escapes.
 void append_json_string(std::string& out, std::string_view utf8);
@@ -39,13 +44,13 @@ class JsonObject {
 };
 
 /// The text form of any JSON document, or nothing where it is not JSON or holds what jsonb refuses (NUL, lone
-/// surrogates, a number that is too long). For tests and tools; the decoder builds its objects member by
-/// member.
+/// surrogates, a number that is too long), or is nested deeper than kMaxJsonTextDepth. For tests and tools;
+/// the decoder builds its objects member by member.
 std::optional<std::string> json_text(std::string_view document);
 
-/// `text` (a JSON number or a decimal string) rounded half-even to 12 places and printed as
-/// trim_scale(x)::text does; nothing where it is no decimal, negative, or above 10^6. Never through a binary
-/// double.
+/// `text` (in the grammar of a JSON number, exponent included) rounded half-even to 12 places and printed as
+/// trim_scale(x)::text does; nothing where it is no such number, negative, or above 10^6 as it came. Never
+/// through a binary double.
 std::optional<std::string> money_text(std::string_view text);
 
 }  // namespace sealstream

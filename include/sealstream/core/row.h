@@ -41,6 +41,8 @@ class Row {
   /// `network` as inet_send gives it: family, bits, 0, length, address.
   void set_ip(Column column, std::string_view network) { set(column, ColumnType::ip, network); }
   void clear(Column column) { slot(column).length = kNull; }
+  /// Makes every column NULL and keeps the buffer for the next row.
+  void clear();
 
   /// Precondition: has(column), of type int64 or timestamp.
   std::int64_t int_value(Column column) const;
