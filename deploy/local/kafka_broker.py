@@ -14,7 +14,7 @@ from .kafka_admin import KafkaAdmin
 from .process import StartFailed, log_tail
 from .server import Server
 
-kJavaOptions = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
+kJavaOptions = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
 kLogging = Path(__file__).resolve().parent.parent / "kafka" / "log4j2.properties"
 kDay_ms = 24 * 60 * 60 * 1000
 
@@ -61,7 +61,10 @@ class KafkaBroker(Server):
         if shutil.which("java") is None:
             raise StartFailed("Java is not installed: deploy/install-dependencies servers")
         jars = kafka_jars.ready()
-        self._java = ["java", *kJavaOptions, f"-Dlog4j2.configurationFile=file:{kLogging}", "-cp", f"{jars}/*"]
+        scratch = self.directory / "tmp"  # where the compression codecs unpack their native libraries
+        scratch.mkdir(exist_ok=True)
+        self._java = ["java", *kJavaOptions, f"-Djava.io.tmpdir={scratch}",
+                      f"-Dlog4j2.configurationFile=file:{kLogging}", "-cp", f"{jars}/*"]
         self._write_properties()
         if not (self.directory / "data" / "meta.properties").exists():
             self._format()

@@ -44,7 +44,8 @@ def _fetch(jars: Path) -> None:
         command = ["mvn", "--batch-mode", "--quiet", "--file", str(kSources / "pom.xml"), f"-Dmaven.repo.local={scratch}/maven",
                    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
                    f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=scratch)
+        environment = {**os.environ, "MAVEN_OPTS": f"-XX:-UsePerfData {os.environ.get('MAVEN_OPTS', '')}"}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=scratch, env=environment)
         if done.returncode != 0:
             raise StartFailed(f"Maven could not fetch Kafka's jars\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         wrong = _differences(fetched)
