@@ -70,6 +70,7 @@ class Sealer {
   const Keyring& keyring_;
   Blake2b hash_;
   std::unordered_map<std::string, TenantKey> tenant_keys_;
+  std::string tenant_key_name_;
   std::string buffer_;
 };
 
