@@ -67,10 +67,10 @@ class PostgresCluster(Server):
     def psql(self, sql: str, database: str = "postgres", *, variables: dict[str, str] | None = None) -> str:
         """Runs SQL as the superuser, stops at the first error, and returns the bare answer.
 
-        Variables reach the SQL as :'name'; they go through the environment of psql's input, not its command line.
+        Variables reach the SQL as :'name'; they go through psql's input, not its command line.
         Raises subprocess.CalledProcessError, whose `stderr` is psql's.
         """
-        settings = "".join(f"\\set {name} '{value}'\n" for name, value in (variables or {}).items())
+        settings = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in (variables or {}).items())
         environment = {**os.environ, "PGPASSWORD": self.superuser_password, "PGCONNECT_TIMEOUT": "10"}
         command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.host, "-p", str(self.port),
                    "-U", kSuperuser, "-d", database, "-f", "-"]
@@ -149,3 +149,8 @@ class PostgresCluster(Server):
     def _as_server_user(self) -> list[str]:
         user = self._server_user()
         return ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
+
+
+def _quoted(value: str) -> str:
+    """As psql's meta-commands read it: quotes are doubled, backslashes escape."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
