@@ -1,0 +1,54 @@
+-- The roles of Sealstream and the schema they work in. Run once by an administrator, in the target database:
+--
+--     psql -X -v ON_ERROR_STOP=1 -1 -d <database> -f deploy/roles.sql
+--
+-- Then give each login role a way in (a password with \password, or a line in pg_hba.conf): none is set here.
+-- Running it again changes nothing. Roles are cluster-wide; for a second database of the cluster run it there too.
+-- It needs a superuser, or a role that may create roles and is a member of audit_owner.
+--
+--     audit_owner      cannot log in; owns every object, and sees no tenant's rows
+--     audit_migrator   applies migrations, as a member of audit_owner
+--     audit_writer     the ingester
+--     audit_app        a trusted application: reads the tenant in the setting app.current_tenant
+--     audit_reader     a person: reads the tenants mapped to the session's user in audit.reader_tenants.
+--                      Make a login role for each person and grant it audit_reader
+--     audit_auditor    reads all tenants: verify and status
+--     audit_operator   works on the quarantine
+--     audit_eraser     clears personal columns, all of a row or none
+
+DO $roles$
+DECLARE
+  logins CONSTANT text[] := ARRAY['audit_migrator', 'audit_writer', 'audit_app', 'audit_reader', 'audit_auditor',
+                                  'audit_operator', 'audit_eraser'];
+  login text;
+  too_strong text;
+BEGIN
+  IF to_regrole('audit_owner') IS NULL THEN
+    CREATE ROLE audit_owner NOLOGIN;
+  END IF;
+  FOREACH login IN ARRAY logins LOOP
+    IF to_regrole(login) IS NULL THEN
+      EXECUTE format('CREATE ROLE %I LOGIN', login);
+    END IF;
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), login);
+  END LOOP;
+
+  -- Row-level security and rights hold for none of these, so a role that existed before must not have them.
+  SELECT string_agg(rolname, ', ' ORDER BY rolname) INTO too_strong
+  FROM pg_roles
+  WHERE rolname = ANY (logins || 'audit_owner'::text)
+    AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication);
+  IF too_strong IS NOT NULL THEN
+    RAISE EXCEPTION 'these roles must not be superuser, bypass row-level security, create roles or databases, or replicate: %',
+      too_strong;
+  END IF;
+
+  IF NOT pg_has_role('audit_migrator', 'audit_owner', 'MEMBER') THEN
+    GRANT audit_owner TO audit_migrator;
+  END IF;
+  EXECUTE format('GRANT CREATE ON DATABASE %I TO audit_owner', current_database());
+  IF to_regnamespace('audit') IS NULL THEN
+    CREATE SCHEMA audit AUTHORIZATION audit_owner;  -- here, so that golang-migrate can put its table into it
+  END IF;
+END
+$roles$;
