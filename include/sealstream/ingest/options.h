@@ -20,7 +20,7 @@ struct IngestOptions {
   std::size_t batch_rows = 5'000;
   std::size_t batch_rows_backlog = 20'000;
   /// ... or at this many bytes of keys, values and headers. Bounds what a lane holds in memory.
-  std::size_t batch_bytes = 16 * 1024 * 1024;
+  std::size_t batch_bytes = 8 * 1024 * 1024;
   /// ... or when its first record has waited this long.
   milliseconds linger{5};
 
@@ -56,6 +56,11 @@ struct IngestOptions {
   int leaves_ahead = 2;
   /// How often the group thread looks whether leaves ahead of time are there.
   milliseconds leaf_check_interval{3'600'000};
+
+  /// How often the group thread asks the database whether it can be written, for /readyz.
+  milliseconds database_check_interval{2'000};
+  /// The longest a lane waits for a record before it looks at its commands and ticks its heartbeat.
+  milliseconds poll_interval{50};
 
   /// Accept records whose timestamp was set by their producer (CreateTime): one bad clock then pins a
   /// tenant's recorded_at.

@@ -1,0 +1,295 @@
+#include "ingest/lane.h"
+
+#include <algorithm>
+
+#include "ingest/batch_report.h"
+#include "ingest/stage_timer.h"
+#include "ingest/wall_clock.h"
+
+namespace sealstream {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+Lane::Lane(std::size_t index, const IngestOptions& options, const Keyring& keyring, RecordStream& stream,
+           const LedgerFactory& ledgers, Probe& probe)
+    : index_(index),
+      options_(options),
+      stream_(stream),
+      probe_(probe),
+      ledger_(ledgers([this] { tick(); })),
+      composer_(options, keyring, probe),
+      target_rows_(options.batch_rows),
+      backoff_(options.backoff_first),
+      jitter_(std::random_device{}()) {
+  tick();
+}
+
+void Lane::run() {
+  for (;;) {
+    tick();
+    while (auto command = mailbox_.take()) {
+      const bool go_on = carry_out(std::move(*command));
+      mailbox_.done();
+      if (!go_on) return;
+    }
+    retry_seeks();
+    const FlushReason reason = fill();
+    const bool told_something = reason == FlushReason::revoke;  // a close says itself whether to flush
+    if (!entries_.empty() && !told_something) flush(reason);
+  }
+}
+
+bool Lane::carry_out(Command command) {
+  if (auto* opened = std::get_if<OpenCommand>(&command)) open(*opened);
+  if (auto* closed = std::get_if<CloseCommand>(&command)) close(*closed);
+  return !std::holds_alternative<FinishCommand>(command);
+}
+
+void Lane::open(OpenCommand& command) {
+  for (auto& [id, claim] : command.partitions) {
+    probe_.partition_assigned(id, claim.next_offset);
+    partitions_.push_back(std::make_unique<OpenPartition>(std::move(id), claim));
+  }
+  publish();
+}
+
+void Lane::close(const CloseCommand& command) {
+  closing_ = command;
+  if (!entries_.empty() && !command.drop) flush(command.reason);
+  closing_.reset();
+  given_up_ += static_cast<std::int64_t>(entries_.size());
+  entries_.clear();
+  bytes_ = 0;
+  for (const auto& partition : partitions_) probe_.partition_released(partition->id);
+  partitions_.clear();
+  composer_.forget_heads();
+  database_is(true, "");
+  publish();
+}
+
+FlushReason Lane::fill() {
+  for (;;) {
+    tick();
+    if (entries_.size() >= target_rows_) return FlushReason::rows;
+    if (bytes_ >= options_.batch_bytes) return FlushReason::bytes;
+    milliseconds wait = options_.poll_interval;
+    if (!entries_.empty()) {
+      const auto left = std::chrono::duration_cast<milliseconds>(due_ - Clock::now());
+      if (left <= milliseconds::zero()) return FlushReason::linger;
+      wait = std::min(wait, left);
+    }
+    if (mailbox_.pending()) return FlushReason::revoke;
+    std::optional<Delivery> delivery = stream_.next(wait);
+    if (delivery) {
+      std::visit([this](auto&& arrived) { arrive(std::move(arrived)); }, std::move(*delivery));
+    } else if (entries_.empty()) {
+      return FlushReason::linger;
+    }
+  }
+}
+
+OpenPartition* Lane::find(std::string_view topic, Partition partition) {
+  for (const auto& open : partitions_) {
+    if (open->id.partition == partition && open->id.topic == topic) return open.get();
+  }
+  return nullptr;
+}
+
+void Lane::arrive(FetchedRecord fetched) {
+  OpenPartition* partition = find(fetched.record.topic, fetched.record.partition);
+  if (partition == nullptr) return;
+  fetched.record.log_epoch = partition->claim.log_epoch;
+  Position& position = partition->position;
+  if (!fetched.log_append_time && !options_.accept_create_time && !position.halted()) {
+    act(*partition, position.halt(HaltCause::create_time));
+    return;
+  }
+  const Offset expected = position.next();
+  const bool was_verifying = position.verifying();
+  const Step step =
+      position.record(fetched.record.offset, [&] { return composer_.anchor_digest(fetched.record); });
+  if (was_verifying != position.verifying()) publish();
+  if (step != Step::take) {
+    act(*partition, step);
+    return;
+  }
+  if (fetched.record.offset > expected) probe_.gap("control", distance(expected, fetched.record.offset));
+  add(*partition, std::move(fetched));
+}
+
+void Lane::arrive(const EndReached& end) {
+  OpenPartition* partition = find(end.id.topic, end.id.partition);
+  if (partition == nullptr) return;
+  const Offset expected = partition->position.next();
+  const Step step = partition->position.end(end.end);
+  if (step != Step::take) {
+    act(*partition, step);
+    return;
+  }
+  probe_.gap("lag_end", distance(expected, end.end));
+  if (entries_.empty()) due_ = Clock::now() + options_.linger;
+  entries_.push_back(
+      {.partition = partition, .next = end.end, .fetched = {}, .event = {}, .refused = {}, .redactions = {}});
+}
+
+void Lane::arrive(const OutOfRange& out_of_range) {
+  OpenPartition* partition = find(out_of_range.id.topic, out_of_range.id.partition);
+  if (partition != nullptr) act(*partition, partition->position.out_of_range());
+}
+
+void Lane::add(OpenPartition& partition, FetchedRecord fetched) {
+  if (entries_.empty()) due_ = Clock::now() + options_.linger;
+  bytes_ += size_of(fetched.record);
+  Entry& entry = entries_.emplace_back(Entry{.partition = &partition,
+                                             .next = sealstream::next(fetched.record.offset),
+                                             .fetched = std::move(fetched),
+                                             .event = {},
+                                             .refused = {},
+                                             .redactions = {}});
+  Result<Event> decoded = decoder_.decode(entry.record());
+  if (decoded) {
+    entry.event = std::move(decoded.value());
+    const auto redactions = decoder_.redactions();
+    if (std::any_of(redactions.begin(), redactions.end(), [](auto hits) { return hits > 0; })) {
+      entry.redactions.assign(redactions.begin(), redactions.end());
+    }
+  } else {
+    refuse(entry, std::move(decoded.refusal()));
+  }
+  composer_.identify(entry);
+}
+
+void Lane::act(OpenPartition& partition, Step step) {
+  switch (step) {
+    case Step::take:
+    case Step::drop:
+      return;
+    case Step::seek:
+      return seek(partition);
+    case Step::ask:
+      return ask(partition);
+    case Step::halt: {
+      const Position& position = partition.position;
+      if (position.missed() > 0) probe_.missed(position.cause(), position.missed());
+      probe_.halted(partition.id, position.cause(),
+                    halt_sentence(position.cause(), partition.id, position.next()));
+      publish();
+    }
+  }
+}
+
+void Lane::ask(OpenPartition& partition) {
+  const std::optional<Extent> extent = stream_.extent(partition.id, options_.extent_timeout);
+  tick();
+  const Step step = extent ? partition.position.answer(*extent) : Step::seek;
+  if (partition.position.take_unverified()) {
+    ++partition.log_unverified;
+    probe_.log_unverified(partition.id);
+    publish();
+  }
+  act(partition, step);
+}
+
+void Lane::seek(OpenPartition& partition) {
+  try {
+    stream_.seek(partition.id, partition.position.fetch_from());
+    partition.seek_due = false;
+  } catch (const SourceError& error) {
+    probe_.kafka_error("seek", error.what());
+    partition.seek_due = true;
+    next_seek_retry_ = Clock::now() + options_.claim_retry;
+  }
+}
+
+void Lane::retry_seeks() {
+  if (Clock::now() < next_seek_retry_) return;
+  for (const auto& partition : partitions_) {
+    if (partition->seek_due) seek(*partition);
+  }
+}
+
+void Lane::flush(FlushReason reason) {
+  probe_.in_flight(index_, entries_.size(), bytes_);
+  try {
+    write(entries_, reason);
+    const bool backlog = reason == FlushReason::rows;
+    target_rows_ = backlog ? std::min(target_rows_ * 2, options_.batch_rows_backlog) : options_.batch_rows;
+  } catch (const Abandoned&) {
+    if (closing_ || mailbox_.next_close()) given_up_ += static_cast<std::int64_t>(entries_.size());
+  }
+  entries_.clear();
+  bytes_ = 0;
+  probe_.in_flight(index_, 0, 0);
+  publish();
+}
+
+void Lane::write(std::span<Entry> entries, FlushReason reason) {
+  for (;;) {
+    WriteSet writes;
+    try {
+      writes = composer_.compose(entries, *ledger_);
+      const StageTimer timer(probe_, Stage::commit);
+      ledger_->commit(writes);
+    } catch (const LedgerError& error) {
+      if (recover(error, entries, writes, reason) == Next::finished) return;
+      continue;
+    }
+    committed(entries, writes, reason);
+    return;
+  }
+}
+
+void Lane::committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason) {
+  composer_.committed(entries, writes);
+  backoff_ = options_.backoff_first;
+  database_is(true, "");
+  BatchReport report = report_on(entries, writes, wall_clock());
+  report.lane = index_;
+  report.flush_reason = reason;
+  stream_.mirror(report.next_offsets);
+  probe_.committed(report);
+}
+
+void Lane::database_is(bool ok, std::string sentence) {
+  {
+    const std::lock_guard lock(status_mutex_);
+    database_ok_ = ok;
+    database_sentence_ = std::move(sentence);
+  }
+  if (ok) probe_.database_ok();
+}
+
+void Lane::publish() {
+  std::vector<PartitionStatus> statuses;
+  for (const auto& partition : partitions_) {
+    const Position& position = partition->position;
+    PartitionStatus& status = statuses.emplace_back();
+    status.id = partition->id;
+    status.state = position.halted()      ? PartitionState::halted
+                   : position.verifying() ? PartitionState::verifying
+                                          : PartitionState::reading;
+    status.log_epoch = partition->claim.log_epoch;
+    status.owner_epoch = partition->claim.owner_epoch;
+    status.next_offset = partition->claim.next_offset;
+    status.lane = index_;
+    if (position.halted())
+      status.halt_sentence = halt_sentence(position.cause(), partition->id, position.next());
+  }
+  const std::lock_guard lock(status_mutex_);
+  published_ = std::move(statuses);
+}
+
+LaneStatus Lane::status() const {
+  const std::lock_guard lock(status_mutex_);
+  return {index_, Clock::time_point(Clock::duration(heartbeat_.load())), database_ok_, database_sentence_};
+}
+
+std::vector<PartitionStatus> Lane::partitions() const {
+  const std::lock_guard lock(status_mutex_);
+  return published_;
+}
+
+}  // namespace sealstream

@@ -1,0 +1,80 @@
+#include "ingest/position.h"
+
+#include <utility>
+
+namespace sealstream {
+
+Position::Position(const Claim& claim) : anchor_(claim.last), next_(claim.next_offset) {}
+
+Offset Position::fetch_from() const { return anchor_ ? anchor_->offset : next_; }
+
+bool Position::take_unverified() { return std::exchange(unverified_, false); }
+
+Step Position::record(Offset offset, const std::function<SourceDigest()>& digest) {
+  if (halted() || offset < fetch_from()) return Step::drop;
+  if (anchor_) {
+    if (offset > anchor_->offset) return Step::ask;
+    if (digest() != anchor_->digest) return halt(HaltCause::not_same_log);
+    anchor_.reset();
+    settled_ = true;
+    return Step::drop;
+  }
+  if (offset > next_ && !settled_ && !std::exchange(gap_seen_, true)) return Step::seek;
+  settled_ = true;
+  next_ = sealstream::next(offset);
+  return Step::take;
+}
+
+Step Position::end(Offset end) {
+  if (halted()) return Step::drop;
+  if (anchor_) return Step::ask;
+  if (end <= next_) return Step::drop;
+  if (!settled_ && !std::exchange(gap_seen_, true)) return Step::seek;
+  settled_ = true;
+  next_ = end;
+  return Step::take;
+}
+
+Step Position::answer(const Extent& extent) {
+  if (halted()) return Step::drop;
+  if (extent.start > next_) return halt(HaltCause::retention_overrun, distance(next_, extent.start));
+  if (extent.end < next_) return halt(HaltCause::not_same_log);
+  if (anchor_) {
+    if (extent.start <= anchor_->offset && ++anchor_tries_ < kAnchorTries) return Step::seek;
+    anchor_.reset();
+    unverified_ = true;
+  }
+  settled_ = false;
+  gap_seen_ = false;
+  return Step::seek;
+}
+
+Step Position::halt(HaltCause cause, std::int64_t missed) {
+  cause_ = cause;
+  missed_ = missed;
+  return Step::halt;
+}
+
+std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {
+  const std::string where = id.topic + "/" + std::to_string(id.partition.value()) + " is halted at offset " +
+                            std::to_string(next.value()) + ": ";
+  switch (cause) {
+    case HaltCause::retention_overrun:
+      return where +
+             "Kafka's retention deleted records that were not read yet; restore them to the topic, or accept "
+             "the loss";
+    case HaltCause::not_same_log:
+      return where +
+             "the log does not hold the last committed record any more (topic made again, or truncated); "
+             "bring the log back, or "
+             "accept it as a new one";
+    case HaltCause::create_time:
+      return where +
+             "its records carry their producer's clock; alter the topic to "
+             "message.timestamp.type=LogAppendTime, or set "
+             "kafka.accept_create_time";
+  }
+  return where;
+}
+
+}  // namespace sealstream

@@ -1,0 +1,74 @@
+// Where a lane stands in one partition, and whether the log there is still the one that the database knows.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "sealstream/ingest/ledger.h"
+#include "sealstream/ingest/probe.h"
+#include "sealstream/ingest/source.h"
+
+namespace sealstream {
+
+/// What the lane must do with what arrived.
+enum class Step : std::uint8_t {
+  take,  ///< it is the next one: into the batch (what lies between it and the one before is skipped)
+  drop,  ///< seen already, or only the anchor: forget it
+  seek,  ///< ask Kafka to go on at fetch_from(), forget this
+  ask,   ///< ask the broker for the log's extent and call Position::answer; forget this
+  halt,  ///< stop reading this partition; cause() and missed() say why
+};
+
+/// A pure state machine. It begins at the last committed record, the anchor: the first record delivered must
+/// be it, with its digest; then everything from next() on is taken in order. What contradicts that is asked
+/// of the broker, and never passed over:
+///
+///   verifying ── anchor arrives, digest equal ──────────────────────────────► reading
+///   verifying ── anchor gone, but start ≤ next ≤ end (log_unverified) ──────► reading
+///   verifying, reading ── retention overtook next, or another log ──────────► halted
+///
+/// A first record beyond the expected one is believed only when it comes again after a seek: a fetch that was
+/// under way when the partition was assigned anew must not look like a gap.
+class Position {
+ public:
+  explicit Position(const Claim& claim);
+
+  /// Where Kafka must begin: at the anchor, or at next() where there is none or it is verified.
+  Offset fetch_from() const;
+  Offset next() const { return next_; }
+  bool halted() const { return cause_.has_value(); }
+  bool verifying() const { return !halted() && anchor_.has_value(); }
+  HaltCause cause() const { return *cause_; }
+  std::int64_t missed() const { return missed_; }
+  /// True once after the log was accepted without its anchor.
+  bool take_unverified();
+
+  /// A record at `offset`. `digest` is called only where the anchor is compared. After take, next() is behind
+  /// the record.
+  Step record(Offset offset, const std::function<SourceDigest()>& digest);
+  /// The partition's end. After take, next() is `end`, and what lies before it is skipped.
+  Step end(Offset end);
+  Step out_of_range() { return halted() ? Step::drop : Step::ask; }
+  /// The broker's answer to ask: seek or halt.
+  Step answer(const Extent& extent);
+  /// A producer's clock stamped the record: not acceptable.
+  Step halt(HaltCause cause, std::int64_t missed = 0);
+
+ private:
+  static constexpr int kAnchorTries = 3;
+
+  std::optional<LastRecord> anchor_;  ///< not yet seen again
+  Offset next_;
+  bool settled_ = false;  ///< something was delivered as expected since the last seek
+  bool gap_seen_ = false;
+  bool unverified_ = false;
+  int anchor_tries_ = 0;
+  std::optional<HaltCause> cause_;
+  std::int64_t missed_ = 0;
+};
+
+/// What an operator can do about a halted partition, in one sentence.
+std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next);
+
+}  // namespace sealstream
