@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from .process import StartFailed
 from .server import Server
@@ -64,20 +64,9 @@ class PostgresCluster(Server):
     def uri(self, user: str, password: str, database: str) -> str:
         return f"postgresql://{user}:{quote(password, safe='')}@{self.host}:{self.port}/{database}"
 
-    def psql(self, sql: str, database: str = "postgres", *, variables: dict[str, str] | None = None) -> str:
-        """Runs SQL as the superuser, stops at the first error, and returns the bare answer.
-
-        Variables reach the SQL as :'name'; they go through psql's input, not its command line.
-        Raises subprocess.CalledProcessError, whose `stderr` is psql's.
-        """
-        settings = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in (variables or {}).items())
-        environment = {**os.environ, "PGPASSWORD": self.superuser_password, "PGCONNECT_TIMEOUT": "10"}
-        command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.host, "-p", str(self.port),
-                   "-U", kSuperuser, "-d", database, "-f", "-"]
-        done = subprocess.run(command, input=settings + sql, env=environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
-        return done.stdout.rstrip("\n")
+    def psql(self, sql: str, database: str = "postgres", **options) -> str:
+        """psql() below, as the superuser."""
+        return psql(self.uri(kSuperuser, self.superuser_password, database), sql, **options)
 
     def remove(self) -> None:
         if "data" in self._state:
@@ -149,6 +138,24 @@ class PostgresCluster(Server):
     def _as_server_user(self) -> list[str]:
         user = self._server_user()
         return ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
+
+
+def psql(uri: str, sql: str, *, variables: dict[str, str] | None = None, one_transaction: bool = False) -> str:
+    """Runs SQL, stops at the first error, and returns the bare answer. Variables reach the SQL as :'name'.
+
+    Everything that may be secret goes through psql's input and environment, not its command line.
+    Raises subprocess.CalledProcessError, whose `stderr` is psql's.
+    """
+    address = urlsplit(uri)
+    settings = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in (variables or {}).items())
+    environment = {**os.environ, "PGPASSWORD": unquote(address.password), "PGCONNECT_TIMEOUT": "10",
+                   "PGOPTIONS": "-c client_min_messages=warning"}
+    command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", address.hostname, "-p", str(address.port),
+               "-U", address.username, "-d", address.path[1:], *(["-1"] if one_transaction else []), "-f", "-"]
+    done = subprocess.run(command, input=settings + sql, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+    return done.stdout.rstrip("\n")
 
 
 def _quoted(value: str) -> str:
