@@ -26,6 +26,14 @@ void add(BatchReport& report, const Entry& entry, Timestamp committed_at) {
   }
 }
 
+/// Kafka's timestamp of the partition's last record in the batch.
+std::optional<Timestamp> last_timestamp(std::span<const Entry> entries, const PartitionId& id) {
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    if (entry->fetched && entry->partition->id == id) return entry->record().timestamp;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 BatchReport report_on(std::span<const Entry> entries, const WriteSet& writes, Timestamp committed_at) {
@@ -38,6 +46,7 @@ BatchReport report_on(std::span<const Entry> entries, const WriteSet& writes, Ti
     report.duplicates += move.duplicate;
     report.skipped += move.skipped;
     report.next_offsets.emplace_back(move.id, move.to);
+    if (const auto last = last_timestamp(entries, move.id)) report.last_timestamps.emplace_back(move.id, *last);
   }
   return report;
 }
