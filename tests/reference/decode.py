@@ -10,19 +10,16 @@ A refusal says the reason, and which other reasons are as good where a record ha
 import re
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from ipaddress import ip_address
 
-import chain
 import jsontext
 from families import COMMON, FAMILIES, NO_OUTPUT_TOKENS
 from jsontext import Number
+from members import Refuse, read_member
 
 RULES_VERSION = 1
 MAX_VALUE_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_MEMBERS = 2000
-MAX_INTEGER = 2**53 - 1
 EARLIEST_US = 1_420_070_400_000_000  # 2015-01-01T00:00:00Z
 DAY_US = 86_400_000_000
 
@@ -36,10 +33,6 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}\Z")
 _TYPE = re.compile(r"audit\.([a-z_]+)\.([a-z0-9_]{1,50})\.v([1-9][0-9]*)\Z")
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
-_MONEY = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?\Z")
-_SERVER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?([^/?#]*)")
-_MONEY_CONTEXT = Context(prec=2000, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True)
@@ -77,12 +70,6 @@ class Refused:
     reasons: frozenset
 
 
-class _Refuse(Exception):
-    def __init__(self, reason, path=""):
-        super().__init__(f"{reason} {path}")
-        self.reason = reason
-
-
 def tenant_name(data):
     """The tenant that bytes name, or None with the reason."""
     if not data:
@@ -108,7 +95,7 @@ def decode(record):
     try:
         tenant, attributes, data = open_envelope(record)
         return Decoded(tenant, event_row(record, attributes, data))
-    except _Refuse as refusal:
+    except Refuse as refusal:
         kinds = [kind for kind in (FORM, TENANT, CONTENT) if refusal.reason in kind]
         return Refused(tombstone_tenant(record), refusal.reason, frozenset(kinds[0] if kinds else {refusal.reason}))
 
@@ -125,10 +112,10 @@ class _Members:
     def __call__(self, pairs):
         self.count += len(pairs)
         if self.count > MAX_MEMBERS:
-            raise _Refuse("too_large")
+            raise Refuse("too_large")
         built = dict(pairs)
         if len(built) != len(pairs):
-            raise _Refuse("duplicate_member")
+            raise Refuse("duplicate_member")
         return built
 
 
@@ -136,34 +123,34 @@ def check_tree(value, depth=1):
     """Bounds and characters of a parsed value: depth, NUL, surrogates, numbers without a text form."""
     if isinstance(value, (dict, list)):
         if depth > MAX_DEPTH:
-            raise _Refuse("too_deep")
+            raise Refuse("too_deep")
         for item in value if isinstance(value, list) else [*value.keys(), *value.values()]:
             check_tree(item, depth + 1)
     elif isinstance(value, str):
         if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
-            raise _Refuse("nul_character")
+            raise Refuse("nul_character")
     elif isinstance(value, Number):
         try:
             jsontext.print_number(value.text)
         except jsontext.JsonTextError:
-            raise _Refuse("schema") from None
+            raise Refuse("schema") from None
 
 
 def parse_json(data):
     if not data:
-        raise _Refuse("empty_value")
+        raise Refuse("empty_value")
     if len(data) > MAX_VALUE_BYTES:
-        raise _Refuse("too_large")
+        raise Refuse("too_large")
     if data[:1] == b"\0":
         if data[5:].lstrip()[:1] not in (b"{", b"["):
-            raise _Refuse("registry_framing")
+            raise Refuse("registry_framing")
         data = data[5:]
     try:
         value = jsontext.parse(data.decode("utf-8"), _Members())
     except UnicodeDecodeError:
-        raise _Refuse("invalid_utf8") from None
+        raise Refuse("invalid_utf8") from None
     except jsontext.JsonTextError:
-        raise _Refuse("invalid_json") from None
+        raise Refuse("invalid_json") from None
     check_tree(value)
     return value
 
@@ -178,9 +165,9 @@ def header_attributes(record):
             try:
                 attribute, content = name[3:].decode("utf-8"), value.decode("utf-8") if value is not None else None
             except UnicodeDecodeError:
-                raise _Refuse("invalid_utf8") from None
+                raise Refuse("invalid_utf8") from None
             if attribute in attributes:
-                raise _Refuse("not_cloudevents")
+                raise Refuse("not_cloudevents")
             attributes[attribute] = content
     return attributes, content_type
 
@@ -189,47 +176,47 @@ def open_envelope(record):
     """(tenant, attributes, data) of a CloudEvent in either mode; every check but the data's own."""
     tenant, reason = tenant_name(record.key)
     if reason:
-        raise _Refuse(reason)
+        raise Refuse(reason)
     headers, content_type = header_attributes(record)
     value = parse_json(record.value)
     if content_type == "application/cloudevents+json" or (content_type is None and not headers):
         attributes, data = structured(value)
         if headers.get("tenantid", tenant) != tenant:
-            raise _Refuse("tenant_mismatch")
+            raise Refuse("tenant_mismatch")
     elif content_type in (None, "application/json"):
         attributes, data = headers, value
     else:
-        raise _Refuse("unsupported_content_type")
+        raise Refuse("unsupported_content_type")
     if not isinstance(data, dict):
-        raise _Refuse("schema", "data")
+        raise Refuse("schema", "data")
     check_attributes(attributes, tenant)
     return tenant, attributes, data
 
 
 def structured(value):
     if not isinstance(value, dict) or "specversion" not in value or "data_base64" in value:
-        raise _Refuse("not_cloudevents")
+        raise Refuse("not_cloudevents")
     attributes = {name: content for name, content in value.items() if name not in ("data", "datacontenttype")}
     return attributes, value.get("data")
 
 
 def check_attributes(attributes, tenant):
     if attributes.get("specversion") != "1.0":
-        raise _Refuse("not_cloudevents")
+        raise Refuse("not_cloudevents")
     for name in ("id", "source", "type", "time", "tenantid"):
         if not isinstance(attributes.get(name), str):
-            raise _Refuse("tenant_missing" if name == "tenantid" else "schema", name)
+            raise Refuse("tenant_missing" if name == "tenantid" else "schema", name)
     check_text(attributes["tenantid"])
     if attributes["tenantid"] != tenant:
-        raise _Refuse("tenant_mismatch")
+        raise Refuse("tenant_mismatch")
     if not _EVENT_ID.match(attributes["id"]):
-        raise _Refuse("schema", "id")
+        raise Refuse("schema", "id")
     if not 1 <= len(attributes["source"].encode()) <= 256:
-        raise _Refuse("schema", "source")
+        raise Refuse("schema", "source")
     for name, bound in (("subject", 256), ("dataschema", 256), ("traceparent", 55), ("sequence", 256)):
         value = attributes.get(name)
         if value is not None and (not isinstance(value, str) or len(value.encode()) > bound):
-            raise _Refuse("schema", name)
+            raise Refuse("schema", name)
     for value in attributes.values():
         if isinstance(value, str):
             check_text(value)
@@ -237,18 +224,18 @@ def check_attributes(attributes, tenant):
 
 def check_text(value):
     if "\0" in value:
-        raise _Refuse("nul_character")
+        raise Refuse("nul_character")
 
 
 def parse_time(text, kafka_us):
     """RFC 3339 in microseconds since 1970, truncated."""
     match = _TIME.match(text)
     if match is None:
-        raise _Refuse("schema", "time")
+        raise Refuse("schema", "time")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     fraction, sign, zone_hour, zone_minute = match.groups()[6:]
     if hour > 23 or minute > 59 or second > 59 or int(zone_hour or 0) > 23 or int(zone_minute or 0) > 59:
-        raise _Refuse("schema", "time")
+        raise Refuse("schema", "time")
     days = days_since_1970(year, month, day)
     seconds = days * 86_400 + hour * 3600 + minute * 60 + second
     if sign:
@@ -256,7 +243,7 @@ def parse_time(text, kafka_us):
         seconds += offset if sign == "-" else -offset
     moment = seconds * 1_000_000 + int(((fraction or "") + "000000")[:6])
     if not EARLIEST_US <= moment <= kafka_us + DAY_US:
-        raise _Refuse("time_out_of_range", "time")
+        raise Refuse("time_out_of_range", "time")
     return moment
 
 
@@ -264,7 +251,7 @@ def days_since_1970(year, month, day):
     try:
         return date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
     except ValueError:
-        raise _Refuse("schema", "time") from None
+        raise Refuse("schema", "time") from None
 
 
 # --- from event to columns ---------------------------------------------------------------------------------------
@@ -273,11 +260,11 @@ def days_since_1970(year, month, day):
 def event_row(record, attributes, data):
     match = _TYPE.match(attributes["type"]) if len(attributes["type"]) <= 128 else None
     if match is None or match[1] not in FAMILIES:
-        raise _Refuse("unknown_type", "type")
+        raise Refuse("unknown_type", "type")
     family, action, version = match[1], match[2], int(match[3])
     actions, members = FAMILIES[family]
     if version != 1 or (actions is not None and action not in actions):
-        raise _Refuse("unknown_type", "type")
+        raise Refuse("unknown_type", "type")
     kafka_us = record.timestamp_ms * 1000
     row = {"event_id": attributes["id"], "family": family, "action": action, "schema_version": version,
            "source": attributes["source"], "event_time": parse_time(attributes["time"], kafka_us),
@@ -293,15 +280,15 @@ def event_row(record, attributes, data):
 def check_family(family, action, row):
     """What is required only sometimes."""
     if row.get("actor_type") != "anonymous" and row.get("user_id") is None:
-        raise _Refuse("schema", "data.actor.id")
+        raise Refuse("schema", "data.actor.id")
     if family == "llm_call" and row["status"] == "success":
         wanted = ["input_tokens", "total_tokens"]
         if row["operation"] not in NO_OUTPUT_TOKENS:
             wanted.append("output_tokens")
         if any(row.get(name) is None for name in wanted):
-            raise _Refuse("schema", "data.usage")
+            raise Refuse("schema", "data.usage")
     if family == "api_key" and action != "auth_failed" and row.get("key_id") is None:
-        raise _Refuse("schema", "data.key.key_id")
+        raise Refuse("schema", "data.key.key_id")
 
 
 class _Mapping:
@@ -329,14 +316,14 @@ class _Mapping:
         for name, value in data.items():
             if name in self._objects:
                 if value is not None and not isinstance(value, dict):
-                    raise _Refuse("schema", f"data.{name}")
+                    raise Refuse("schema", f"data.{name}")
                 for inner, content in (value or {}).items():
                     self._take((name, inner), content)
             else:
                 self._take((name,), value)
         for path, member in self._members.items():
             if member.required and not self._is_there(data, path.split(".")):
-                raise _Refuse("schema", f"data.{path}")
+                raise Refuse("schema", f"data.{path}")
 
     @staticmethod
     def _is_there(data, names):
@@ -392,150 +379,3 @@ def detail_text(detail):
 def personal_text(personal):
     kept = without_empty(personal)
     return jsontext.print_value(kept) if kept else None
-
-
-# --- members -----------------------------------------------------------------------------------------------------
-
-
-def read_member(member, value):
-    """(what is stored or None, what goes to personal_detail instead or besides, or None)."""
-    return READERS[member.kind](member, value)
-
-
-def cut_text(text, bound):
-    data = text.encode("utf-8")
-    return text if len(data) <= bound else data[:bound].decode("utf-8", "ignore")
-
-
-def read_text(member, value):
-    if not isinstance(value, str) or isinstance(value, Number):
-        raise _Refuse("schema")
-    if member.one_of and value not in member.one_of:
-        raise _Refuse("schema")
-    if member.bound is not None and len(value.encode("utf-8")) > member.bound:
-        if not member.cut:
-            raise _Refuse("schema")
-        value = cut_text(value, member.bound)
-    if member.required and value == "":
-        raise _Refuse("schema")
-    return value, None
-
-
-def integer(value, lowest, highest):
-    text = value.text if isinstance(value, Number) else value
-    if not isinstance(text, str) or not _INTEGER.match(text) or len(text) > 20:
-        raise _Refuse("schema")
-    if not lowest <= int(text) <= highest:
-        raise _Refuse("schema")
-    return int(text)
-
-
-def read_int(member, value):
-    return integer(value, 0, MAX_INTEGER), None
-
-
-def read_signed(member, value):
-    return integer(value, -2**31, 2**31 - 1), None
-
-
-def read_bool(member, value):
-    if not isinstance(value, bool):
-        raise _Refuse("schema")
-    return value, None
-
-
-def read_money(member, value):
-    text = value.text if isinstance(value, Number) else value
-    if not isinstance(text, str) or not _MONEY.match(text):
-        raise _Refuse("schema")
-    amount = Decimal(text)
-    if amount and not -400 < amount.adjusted() < 7:
-        if amount.adjusted() >= 7:
-            raise _Refuse("schema")
-        amount = Decimal(0)
-    if amount > 1_000_000:
-        raise _Refuse("schema")
-    rounded = amount.quantize(Decimal(1).scaleb(-12), context=_MONEY_CONTEXT)
-    return chain.print_decimal(f"{rounded:f}"), None
-
-
-def read_texts(member, value):
-    if not isinstance(value, list) or any(not isinstance(item, str) for item in value):
-        raise _Refuse("schema")
-    return value, None
-
-
-def split_known(value, known):
-    if not isinstance(value, dict):
-        raise _Refuse("schema")
-    kept = {name: content for name, content in value.items() if name in known and content is not None}
-    rest = {name: content for name, content in value.items() if name not in known and content is not None}
-    return kept, rest
-
-
-def read_pairs(member, value):
-    if not isinstance(value, list) or len(value) > member.bound:
-        raise _Refuse("schema")
-    split = [split_known(item, member.known) for item in value]
-    rest = {str(index): left for index, (_, left) in enumerate(split) if left}
-    return jsontext.print_value([kept for kept, _ in split]), rest or None
-
-
-def read_object(member, value):
-    if not isinstance(value, dict):
-        raise _Refuse("schema")
-    if not member.known:
-        return read_any(member, value)
-    kept, rest = split_known(value, member.known)
-    return jsontext.print_value(kept) if kept else None, rest or None
-
-
-def read_any(member, value):
-    if member.bound is not None and len(jsontext.print_value(value).encode("utf-8")) > member.bound:
-        raise _Refuse("schema")
-    return (None if value == {} else value), None
-
-
-def read_ip(member, value):
-    if not isinstance(value, str):
-        raise _Refuse("schema")
-    address = first_address(value)
-    return (address, None) if address else (None, value)
-
-
-def first_address(text):
-    """The first host address of a list, without port and zone, or None."""
-    for item in text.split(","):
-        item = item.strip()
-        candidates = [item]
-        if item.startswith("["):
-            candidates = [item[1:].split("]")[0]]
-        elif item.count(":") == 1:
-            candidates = [item.split(":")[0]]
-        try:
-            return str(ip_address(candidates[0].split("%")[0]))
-        except ValueError:
-            continue
-    return None
-
-
-def read_path(member, value):
-    return read_text(member, value.split("?")[0] if isinstance(value, str) else value)
-
-
-def read_server(member, value):
-    if isinstance(value, str):
-        match = _SERVER.match(value)
-        value = match[1] + match[2] if match else re.split(r"[/?#]", value)[0]
-    return read_text(member, value)
-
-
-def read_hash(member, value):
-    if not isinstance(value, str):
-        raise _Refuse("schema")
-    return (value if re.fullmatch(r"[0-9a-f]{64}", value) else "[REDACTED:key_hash]"), None
-
-
-READERS = {"text": read_text, "int": read_int, "signed": read_signed, "bool": read_bool, "money": read_money,
-           "texts": read_texts, "pairs": read_pairs, "object": read_object, "any": read_any, "ip": read_ip,
-           "path": read_path, "server": read_server, "hash": read_hash}

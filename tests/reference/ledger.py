@@ -57,7 +57,7 @@ class Ledger:
         if erasures_only:
             conditions.append("family = 'admin' AND action = 'erase' AND resource_type = 'ledger_rows'")
         statement = (f"SELECT {ROW_LIST} FROM audit.ledger WHERE {' AND '.join(conditions)}"
-                     ' ORDER BY tenant_id COLLATE "C", seq')
+                     ' ORDER BY tenant_id COLLATE "C", seq, recorded_at')
         with self._connection.cursor(name="ledger_rows") as cursor:
             cursor.itersize = ROWS_A_FETCH
             cursor.execute(statement, parameters)

@@ -54,7 +54,7 @@ WITH row_record AS (
     WHERE value IS NOT NULL
   ) AS columns
   WHERE l.tenant_id = :'tenant'
-  WINDOW in_order AS (ORDER BY l.seq)
+  WINDOW in_order AS (ORDER BY l.seq, l.recorded_at)
 ), fault AS (
   SELECT 0 AS rank, NULL::bigint AS at_seq, 'unknown column ' || attname AS wrong
   FROM pg_attribute
@@ -65,9 +65,9 @@ WITH row_record AS (
   SELECT 1, least(seq, expected_seq),
          CASE WHEN seq > expected_seq THEN 'gap'
               WHEN seq < expected_seq THEN 'order: a sequence number twice'
-              WHEN recorded_at < recorded_before THEN 'order: recorded_at falls'
               WHEN checksum IS DISTINCT FROM digest(bytes, 'blake2b512') THEN 'checksum'
-              WHEN prev_checksum IS DISTINCT FROM expected_prev THEN 'order: prev_checksum' END
+              WHEN prev_checksum IS DISTINCT FROM expected_prev THEN 'order: prev_checksum'
+              WHEN recorded_at < recorded_before THEN 'order: recorded_at falls' END
   FROM row_record
   UNION ALL
   SELECT 2, coalesce(last.seq, -1) + 1,

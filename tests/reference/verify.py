@@ -82,8 +82,6 @@ def row_fault(report, row, recorded_before):
         return "gap", f"seq {expected} is missing", expected
     if row["seq"] < expected:
         return "order", "a sequence number twice", row["seq"]
-    if recorded_before is not None and row["recorded_at"] < recorded_before:
-        return "order", "recorded_at falls", expected
     try:
         computed = chain.checksum(chain.row_record(report.tenant, expected, report.checksum, row))
     except (ValueError, TypeError, OverflowError) as error:
@@ -92,6 +90,8 @@ def row_fault(report, row, recorded_before):
         return "checksum", "the row is not the one that was sealed", expected
     if row["prev_checksum"] != report.checksum:
         return "order", "prev_checksum is not the checksum before", expected
+    if recorded_before is not None and row["recorded_at"] < recorded_before:
+        return "order", "recorded_at falls", expected
     report.rows, report.checksum = expected + 1, computed
     return None
 
