@@ -1,0 +1,159 @@
+#include "postgres/copy_rows.h"
+
+#include <cassert>
+#include <cstring>
+#include <memory>
+
+#include "core/big_endian.h"
+#include "postgres/leaves.h"
+#include "postgres/numeric.h"
+#include "postgres/parameter.h"
+#include "sealstream/core/columns.h"
+
+namespace sealstream {
+namespace {
+
+constexpr std::uint16_t kFields = kColumnCount + 4;  // tenant_id, seq before; prev_checksum, checksum after
+constexpr std::string_view kHeader("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+constexpr char kJsonbVersion = 1;
+
+/// A cursor that was given room enough for the whole row.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
+  char* at() const { return at_; }
+
+  template <class Unsigned>
+  void number(Unsigned value) {
+    const auto bytes = big_endian(value);
+    raw({bytes.data(), bytes.size()});
+  }
+  void null() { number(std::uint32_t{0xFFFFFFFF}); }
+  void field(std::string_view bytes) {
+    number(static_cast<std::uint32_t>(bytes.size()));
+    raw(bytes);
+  }
+  void json(std::string_view text) {
+    number(static_cast<std::uint32_t>(text.size() + 1));
+    *at_++ = kJsonbVersion;
+    raw(text);
+  }
+  void timestamp(Timestamp moment) {
+    number(std::uint32_t{8});
+    number(static_cast<std::uint64_t>(to_postgres_time(moment)));
+  }
+  void decimal(std::string_view text) {
+    const std::size_t length = write_numeric(at_ + 4, text);
+    number(static_cast<std::uint32_t>(length));
+    at_ += length;
+  }
+
+ private:
+  void raw(std::string_view bytes) {
+    std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+
+  char* at_;
+};
+
+std::string_view view(const Checksum& checksum) {
+  return {reinterpret_cast<const char*>(checksum.data()), checksum.size()};
+}
+
+/// Upper bound of a row's tuple.
+std::size_t tuple_bound(const SealedRow& row) {
+  std::size_t bound = 2 + 4 * kFields + row.tenant.size() + 8 + 2 * sizeof(Checksum);
+  for (const auto& column : kColumns) {
+    if (!row.row->has(column.column)) continue;
+    const std::size_t length = row.row->bytes(column.column).size();
+    bound += column.type == ColumnType::decimal ? numeric_bytes_bound(length) : length + 1;
+  }
+  return bound;
+}
+
+void write_column(Writer& out, const Row& row, const ColumnInfo& column) {
+  if (!row.has(column.column)) return out.null();
+  switch (column.type) {
+    case ColumnType::timestamp:
+      return out.timestamp(row.timestamp_value(column.column));
+    case ColumnType::decimal:
+      return out.decimal(row.bytes(column.column));
+    case ColumnType::json:
+      return out.json(row.bytes(column.column));
+    case ColumnType::text:
+    case ColumnType::int64:
+    case ColumnType::boolean:
+    case ColumnType::bytes:
+    case ColumnType::ip:
+      return out.field(row.bytes(column.column));
+  }
+}
+
+}  // namespace
+
+const std::string& copy_columns() {
+  static const std::string columns = [] {
+    std::string out = "tenant_id, seq";
+    for (const auto& column : kColumns) out.append(", ").append(column.name);
+    return out + ", prev_checksum, checksum";
+  }();
+  return columns;
+}
+
+void append_copy_header(CopyBuffer& out) {
+  assert(out.bytes().empty());
+  std::memcpy(out.room(kHeader.size()), kHeader.data(), kHeader.size());
+  out.advance(kHeader.size());
+}
+
+void append_copy_row(CopyBuffer& out, const SealedRow& row) {
+  const std::size_t bound = tuple_bound(row);
+  char* const begin = out.room(bound);
+  Writer writer(begin);
+  writer.number(kFields);
+  writer.field(row.tenant);
+  writer.number(std::uint32_t{8});
+  writer.number(static_cast<std::uint64_t>(row.seq.value()));
+  for (const auto& column : kColumns) write_column(writer, *row.row, column);
+  writer.field(view(row.prev_checksum));
+  writer.field(view(row.checksum));
+  const auto length = static_cast<std::size_t>(writer.at() - begin);
+  assert(length <= bound);
+  out.advance(length);
+}
+
+void append_copy_trailer(CopyBuffer& out) {
+  std::memcpy(out.room(2), "\xFF\xFF", 2);
+  out.advance(2);
+}
+
+void CopyRows::encode(const std::vector<SealedRow>& rows) {
+  used_.clear();
+  last_ = nullptr;
+  for (const auto& row : rows) {
+    append_copy_row(leaf_of(row.row->timestamp_value(Column::recorded_at)).buffer, row);
+  }
+  for (std::size_t i = 0; i < used_.size(); ++i) append_copy_trailer(kept_[i]->buffer);
+}
+
+/// A batch names one or two leaves, and one row after the other the same.
+LeafRows& CopyRows::leaf_of(Timestamp recorded_at) {
+  if (last_ != nullptr && last_begin_ <= recorded_at && recorded_at < last_end_) return *last_;
+  last_begin_ = month_start(recorded_at, 0);
+  last_end_ = month_start(recorded_at, 1);
+  auto name = leaf_name(recorded_at);
+  for (std::size_t i = 0; i < used_.size(); ++i) {
+    if (kept_[i]->leaf == name) return *(last_ = kept_[i].get());
+  }
+  if (kept_.size() == used_.size()) kept_.push_back(std::make_unique<LeafRows>());
+  last_ = kept_[used_.size()].get();
+  last_->leaf = std::move(name);
+  last_->moment = recorded_at;
+  last_->buffer.clear();
+  append_copy_header(last_->buffer);
+  used_.push_back(last_);
+  return *last_;
+}
+
+}  // namespace sealstream

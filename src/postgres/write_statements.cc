@@ -1,0 +1,204 @@
+#include "postgres/write_statements.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "postgres/kept_text.h"
+
+namespace sealstream {
+namespace {
+
+template <std::size_t size>
+std::string_view view(const std::array<std::uint8_t, size>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), size};
+}
+
+void add_or_null(ArrayParameter& array, const std::optional<std::string>& bytes) {
+  if (bytes) {
+    array.add(*bytes);
+  } else {
+    array.add_null();
+  }
+}
+
+void add_unless_empty(ArrayParameter& array, std::string_view text) {
+  if (text.empty()) {
+    array.add_null();
+  } else {
+    array.add(text);
+  }
+}
+
+std::vector<Parameter> finish(std::vector<ArrayParameter> arrays) {
+  std::vector<Parameter> out;
+  for (auto& array : arrays) out.push_back(std::move(array).finish());
+  return out;
+}
+
+/// One header array as the text of a bytea[], since arrays of several lengths cannot be unnested row by row.
+class ByteaArrayText {
+ public:
+  void add(const std::optional<std::string>& bytes) {
+    text_ += text_.size() > 1 ? "," : "";
+    if (!bytes) {
+      text_ += "NULL";
+      return;
+    }
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text_ += R"("\\x)";
+    for (const char c : *bytes) {
+      text_ += kDigits[static_cast<unsigned char>(c) >> 4];
+      text_ += kDigits[static_cast<unsigned char>(c) & 15];
+    }
+    text_ += '"';
+  }
+  std::string finish() && { return std::move(text_) + "}"; }
+
+ private:
+  std::string text_ = "{";
+};
+
+}  // namespace
+
+std::string begin_sql() {
+  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+         "SET LOCAL lock_timeout = '5s';"
+         "SET LOCAL statement_timeout = '30s';"
+         "SET LOCAL idle_in_transaction_session_timeout = '60s';"
+         "SET LOCAL tcp_keepalives_idle = 5;"
+         "SET LOCAL tcp_keepalives_interval = 2;"
+         "SET LOCAL tcp_keepalives_count = 3;"
+         "SET LOCAL client_min_messages = 'error';";
+}
+
+Statement heads_statement(const std::vector<HeadMove>& heads) {
+  std::vector<const HeadMove*> sorted(heads.size());
+  std::transform(heads.begin(), heads.end(), sorted.begin(), [](const HeadMove& move) { return &move; });
+  std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->tenant < b->tenant; });
+
+  ArrayParameter tenant(PgType::text), seq(PgType::int8), checksum(PgType::bytea),
+      recorded_at(PgType::timestamptz), watermark(PgType::timestamptz), events(PgType::int8),
+      quarantined(PgType::int8), base_seq(PgType::int8), base_checksum(PgType::bytea);
+  for (const auto* move : sorted) {
+    tenant.add(move->tenant);
+    seq.add_int8(move->after.seq.value());
+    checksum.add(view(move->after.checksum));
+    recorded_at.add_timestamp(move->after.recorded_at);
+    watermark.add_timestamp(move->watermark);
+    events.add_int8(move->events);
+    quarantined.add_int8(move->quarantined);
+    base_seq.add_int8(move->before.seq.value());
+    base_checksum.add(view(move->before.checksum));
+  }
+  // xmax is 0 in a row that this statement inserted, and our own transaction in one that it updated.
+  return {
+      R"(WITH moved AS (
+  INSERT INTO audit.chain_heads AS head
+    (tenant_id, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum)
+  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::timestamptz[], $5::timestamptz[],
+                       $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[])
+  ON CONFLICT (tenant_id) DO UPDATE SET
+    seq = excluded.seq, checksum = excluded.checksum, recorded_at = excluded.recorded_at,
+    watermark = greatest(head.watermark, excluded.watermark),
+    events = head.events + excluded.events, quarantined = head.quarantined + excluded.quarantined,
+    base_seq = excluded.base_seq, base_checksum = excluded.base_checksum
+  WHERE head.seq = excluded.base_seq AND head.checksum = excluded.base_checksum
+  RETURNING xmax = 0 AND base_seq <> -1 AS misplaced)
+SELECT audit.expect(count(*) = cardinality($1) AND NOT coalesce(bool_or(misplaced), false), 'SL001') FROM moved)",
+      finish({tenant, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum})};
+}
+
+Statement quarantine_statement(const std::vector<QuarantineRow>& rows) {
+  ArrayParameter topic(PgType::text), log_epoch(PgType::int8), partition(PgType::int4), offset(PgType::int8),
+      timestamp(PgType::timestamptz), key(PgType::bytea), value(PgType::bytea), value_length(PgType::int8),
+      header_names(PgType::text), header_values(PgType::text), redacted(PgType::int4), reason(PgType::text),
+      member_path(PgType::text), message(PgType::text), sqlstate(PgType::text), constraint(PgType::text),
+      tenant(PgType::text);
+  for (const auto& row : rows) {
+    topic.add(row.id.topic);
+    log_epoch.add_int8(row.log_epoch.value());
+    partition.add_int4(row.id.partition.value());
+    offset.add_int8(row.offset.value());
+    timestamp.add_timestamp(row.kafka_timestamp);
+    add_or_null(key, row.kept.key);
+    add_or_null(value, row.kept.value);
+    if (row.kept.value) {
+      value_length.add_int8(row.kept.value_length);
+    } else {
+      value_length.add_null();
+    }
+    ByteaArrayText names, values;
+    for (const auto& [name, header_value] : row.kept.headers) {
+      names.add(name);
+      values.add(header_value);
+    }
+    header_names.add(std::move(names).finish());
+    header_values.add(std::move(values).finish());
+    redacted.add_int4(row.kept.redacted ? 1 : 0);
+    reason.add(name(row.refusal.reason));
+    add_unless_empty(member_path, kept_text(row.refusal.member_path));
+    message.add(kept_text(row.refusal.message));
+    add_unless_empty(sqlstate, row.sqlstate);
+    add_unless_empty(constraint, row.constraint);
+    add_unless_empty(tenant, row.tenant);
+  }
+  return {R"(INSERT INTO audit.quarantine
+  (topic, log_epoch, partition, kafka_offset, kafka_timestamp, key, value, value_length, header_names,
+   header_values, redacted, reason, member_path, message, sqlstate, constraint_name, tenant_id)
+SELECT topic, log_epoch, partition, kafka_offset, kafka_timestamp, key, value, value_length,
+       header_names::bytea[], header_values::bytea[], redacted <> 0, reason, member_path, message, sqlstate,
+       constraint_name, tenant_id
+FROM unnest($1::text[], $2::bigint[], $3::int[], $4::bigint[], $5::timestamptz[], $6::bytea[], $7::bytea[],
+            $8::bigint[], $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[],
+            $15::text[], $16::text[], $17::text[])
+  AS refused (topic, log_epoch, partition, kafka_offset, kafka_timestamp, key, value, value_length,
+              header_names, header_values, redacted, reason, member_path, message, sqlstate, constraint_name,
+              tenant_id))",
+          finish({topic, log_epoch, partition, offset, timestamp, key, value, value_length, header_names,
+                  header_values, redacted, reason, member_path, message, sqlstate, constraint, tenant})};
+}
+
+Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
+  ArrayParameter topic(PgType::text), partition(PgType::int4), epoch(PgType::int8), from(PgType::int8),
+      to(PgType::int8), accepted(PgType::int8), duplicate(PgType::int8), quarantined(PgType::int8),
+      skipped(PgType::int8), unverified(PgType::int8), last_offset(PgType::int8), last_digest(PgType::bytea);
+  for (const auto& move : partitions) {
+    topic.add(move.id.topic);
+    partition.add_int4(move.id.partition.value());
+    epoch.add_int8(move.owner_epoch.value());
+    from.add_int8(move.from.value());
+    to.add_int8(move.to.value());
+    accepted.add_int8(move.accepted);
+    duplicate.add_int8(move.duplicate);
+    quarantined.add_int8(move.quarantined);
+    skipped.add_int8(move.skipped);
+    unverified.add_int8(move.log_unverified);
+    if (move.last) {
+      last_offset.add_int8(move.last->offset.value());
+      last_digest.add(view(move.last->digest));
+    } else {
+      last_offset.add_null();
+      last_digest.add_null();
+    }
+  }
+  return {R"(WITH moved AS (
+  UPDATE audit.partitions AS p SET
+    next_offset = m.next_offset, updated_at = now(),
+    accepted = p.accepted + m.accepted, duplicate = p.duplicate + m.duplicate,
+    quarantined = p.quarantined + m.quarantined, skipped = p.skipped + m.skipped,
+    log_unverified = p.log_unverified + m.log_unverified,
+    last_offset = coalesce(m.last_offset, p.last_offset), last_digest = coalesce(m.last_digest, p.last_digest)
+  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[])
+    AS m (topic, partition, owner_epoch, base_offset, next_offset, accepted, duplicate, quarantined, skipped,
+          log_unverified, last_offset, last_digest)
+  WHERE p.topic = m.topic AND p.partition = m.partition
+    AND p.owner_epoch = m.owner_epoch AND p.next_offset = m.base_offset
+  RETURNING 1)
+SELECT audit.expect(count(*) = cardinality($1), 'SL002') FROM moved)",
+          finish({topic, partition, epoch, from, to, accepted, duplicate, quarantined, skipped, unverified,
+                  last_offset, last_digest})};
+}
+
+}  // namespace sealstream
