@@ -39,8 +39,7 @@ BEGIN
   WHERE rolname = ANY (logins || 'audit_owner'::text)
     AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication);
   IF too_strong IS NOT NULL THEN
-    RAISE EXCEPTION 'these roles must not be superuser, bypass row-level security, create roles or databases, or replicate: %',
-      too_strong;
+    RAISE EXCEPTION 'take SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB and REPLICATION from: %', too_strong;
   END IF;
 
   IF NOT pg_has_role('audit_migrator', 'audit_owner', 'MEMBER') THEN

@@ -3,8 +3,8 @@
 SET LOCAL ROLE audit_owner;
 DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transaction (psql -1)'; END $$;
 
--- The head of each chain. base_seq and base_checksum are what the last writer found: INSERT … ON CONFLICT carries them
--- in, and compares them with seq and checksum. A batch rewrites the row once; half-empty pages keep that HOT.
+-- The head of each chain. base_seq and base_checksum are what the last writer found: INSERT … ON CONFLICT carries
+-- them in, and compares them with seq and checksum. A batch rewrites the row once; half-empty pages keep that HOT.
 CREATE TABLE audit.chain_heads (
   tenant_id text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,

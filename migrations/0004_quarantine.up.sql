@@ -11,7 +11,7 @@ CREATE TABLE audit.quarantine (
   kafka_timestamp timestamptz NOT NULL,
   key bytea,
   value bytea,                           -- at most the first 1 MiB
-  value_length bigint NOT NULL,          -- of the value as it came; 0 where there was none
+  value_length bigint,                   -- of the value as it came; NULL where there was none
   header_names bytea[] NOT NULL,         -- as they came: in order, perhaps doubled, perhaps not UTF-8
   header_values bytea[] NOT NULL,        -- the value of each name; NULL where it has none
   redacted boolean NOT NULL,             -- a secret was taken out of key, value or headers
@@ -25,6 +25,7 @@ CREATE TABLE audit.quarantine (
   quarantined_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT quarantine_pkey PRIMARY KEY (topic, log_epoch, partition, kafka_offset),
   CONSTRAINT quarantine_value_check CHECK (octet_length(value) <= 1048576),
+  CONSTRAINT quarantine_value_length_check CHECK ((value IS NULL) = (value_length IS NULL)),
   CONSTRAINT quarantine_headers_check CHECK (cardinality(header_names) = cardinality(header_values)),
   CONSTRAINT quarantine_state_check CHECK (state IN ('open', 'released', 'discarded'))
 );
@@ -32,7 +33,8 @@ CREATE TABLE audit.quarantine (
 ALTER TABLE audit.quarantine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY quarantine_writer ON audit.quarantine FOR INSERT TO audit_writer WITH CHECK (true);
 CREATE POLICY quarantine_operator_select ON audit.quarantine FOR SELECT TO audit_operator USING (true);
-CREATE POLICY quarantine_operator_update ON audit.quarantine FOR UPDATE TO audit_operator USING (true) WITH CHECK (true);
+CREATE POLICY quarantine_operator_update ON audit.quarantine FOR UPDATE TO audit_operator
+  USING (true) WITH CHECK (true);
 CREATE POLICY quarantine_auditor ON audit.quarantine FOR SELECT TO audit_auditor USING (true);
 GRANT INSERT ON audit.quarantine TO audit_writer;
 GRANT SELECT, UPDATE (state) ON audit.quarantine TO audit_operator;
