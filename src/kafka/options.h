@@ -1,0 +1,62 @@
+// How Sealstream reads Kafka: its limits and what an operator may pass on to librdkafka.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sealstream {
+
+using std::chrono::milliseconds;
+
+struct KafkaOptions {
+  /// Where to find the cluster: "host:port,host:port".
+  std::string brokers;
+  std::vector<std::string> topics;
+  std::string group_id = "sealstream";
+  /// Static membership: a restart within session_timeout keeps the partitions, and a stop leaves them unread
+  /// for as long. Empty: dynamic, a stop hands them on at once.
+  std::string group_instance_id;
+
+  /// A member that was not heard of for this long loses its partitions.
+  milliseconds session_timeout{10'000};
+  milliseconds heartbeat_interval{3'000};
+
+  /// The fetcher stops when a lane's queue holds this many bytes of values ...
+  std::size_t queue_bytes_per_lane = 12 * 1024 * 1024;
+  /// ... or this many records (each costs about 500 bytes beside its value). Both may be passed by one fetch.
+  std::size_t queue_records_per_lane = 20'000;
+  /// What one fetch asks of a partition; a broker sends a first batch that is larger all the same.
+  std::size_t fetch_bytes_per_partition = 256 * 1024;
+  /// ... and of all partitions of a broker.
+  std::size_t fetch_bytes = 8 * 1024 * 1024;
+  /// How long a broker may hold a fetch that finds nothing. A partition that was just assigned or sought
+  /// waits at most this long for the fetch under way.
+  milliseconds fetch_wait{100};
+
+  /// Starts and ends of all assigned partitions are asked of the broker this often.
+  milliseconds extent_interval{5'000};
+  /// How long one such question may take.
+  milliseconds extent_timeout{5'000};
+  /// A partition that lags, and of which an idle lane got nothing for this long, is forwarded again.
+  milliseconds stall_after{10'000};
+  /// How long librdkafka may take to acknowledge a seek.
+  milliseconds seek_timeout{3'000};
+  /// How long leaving the group may take; then the group waits for session_timeout instead.
+  milliseconds leave_deadline{5'000};
+
+  /// librdkafka's own properties, by its names, for TLS, SASL and tuning.
+  std::map<std::string, std::string> properties;
+};
+
+/// The properties that would break delivery, or that have an option of their own. Sorted.
+const std::vector<std::string>& refused_properties();
+
+/// A sentence that says why this cannot be passed on: refused, not known to the librdkafka in use, or a value
+/// that it does not take. Nothing where it can.
+std::optional<std::string> property_problem(const std::string& name, const std::string& value);
+
+}  // namespace sealstream
