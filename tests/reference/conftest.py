@@ -115,7 +115,9 @@ class Sealed:
 
 
 @pytest.fixture
-def sealed(database, keys):
-    with psycopg.connect(database) as connection:
+def sealed(request, migrated, keys):
+    """Rolled back, in the shared database; a test that commits asks for `database` too and works in that."""
+    uri = request.getfixturevalue("database") if "database" in request.fixturenames else migrated
+    with psycopg.connect(uri) as connection:
         yield Sealed(connection, keys)
         connection.rollback()

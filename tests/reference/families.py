@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Member:
-    kind: str  # text, int, signed, bool, money, texts, pairs, object, any, time, ip, path, server, hash
+    kind: str  # a key of members.READERS
     to: str
     bound: int | None = None  # bytes of UTF-8; of an object or array the bytes of its JSON; of a list its items
     cut: bool = False
@@ -17,7 +17,11 @@ class Member:
     known: tuple = ()  # of an object or of a list's items: the members that are kept in the column
 
 
-def text(to, bound=None, **more):
+TEXT_BOUND = 256  # where the contract names none
+LIST_BOUND = 1000
+
+
+def text(to, bound=TEXT_BOUND, **more):
     return Member("text", to, bound, **more)
 
 
@@ -43,8 +47,8 @@ COMMON = {
     "error.type": text(column("error_type"), 128),
     "error.code": text(column("error_code"), 32),
     "error.message": text(column("error_message"), 1024, cut=True),
-    "trace_id": text(column("trace_id")),
-    "span_id": text(column("span_id")),
+    "trace_id": text(column("trace_id"), 64),
+    "span_id": text(column("span_id"), 64),
     "agent_id": text(column("agent_id"), 64),
     "detail": Member("object", "personal", 32 * 1024),
 }
@@ -76,7 +80,7 @@ LLM_CALL = {
     "cache_hit": Member("bool", "detail"),
     "attempt": Member("int", "detail"),
     "http_status": Member("int", column("http_status")),
-    "finish_reasons": Member("texts", "detail"),
+    "finish_reasons": Member("texts", "detail", LIST_BOUND),
     **KEY,
     "digest": Member("object", column("digest"), known=("alg", "request", "response")),
     "input_summary": text(column("input_summary"), 1000, cut=True),
@@ -84,7 +88,7 @@ LLM_CALL = {
     "policies_hit": Member("pairs", column("policies_hit"), 64,
                            known=("policy_id", "rule_id", "code", "verdict", "action", "severity")),
     "tools_called": Member("pairs", column("tools_called"), 128, known=("name", "call_id")),
-    "tags": Member("any", "personal"),
+    "tags": Member("texts", "personal", LIST_BOUND),
 }
 
 TOOL_INVOCATION = {
@@ -92,7 +96,7 @@ TOOL_INVOCATION = {
     "tool.type": text(column("tool_type")),
     "tool.server": Member("server", column("tool_server"), 256),
     "tool.call_id": text(column("tool_call_id"), 128),
-    "outcome.transport_status": Member("any", "detail"),
+    "outcome.transport_status": Member("text_or_int", "detail", TEXT_BOUND),
     "outcome.rpc_error_code": Member("signed", "detail"),
     "outcome.tool_error": Member("bool", column("tool_error"), required=True),
     "args_digest": text("detail"),
@@ -123,11 +127,11 @@ API_KEY = {
     "method": text("detail"),
     "response_code": Member("int", column("response_code")),
     "response_bytes": Member("int", column("response_bytes")),
-    "expires_at": Member("any", "detail"),
-    "grace_period_end": Member("any", "detail"),
+    "expires_at": Member("time", "detail"),
+    "grace_period_end": Member("time", "detail"),
     "rotation_reason": text("personal", 256),
-    "permissions_before": Member("texts", "detail"),
-    "permissions_after": Member("texts", "detail"),
+    "permissions_before": Member("texts", "detail", LIST_BOUND),
+    "permissions_after": Member("texts", "detail", LIST_BOUND),
     "rpm_limit": Member("int", "detail"),
 }
 
@@ -139,12 +143,12 @@ ADMIN = {
     "reason": text("personal", 256),
     "rows": Member("int", "detail"),
     "bytes": Member("int", "detail"),
-    "erased_seqs": Member("any", "detail"),
+    "erased_seqs": Member("ranges", "detail", LIST_BOUND),
 }
 
 AUTH = {
     "method": text("detail", one_of=("qrcode", "sso", "password", "api_key", "mtls", "oauth"), required=True),
-    "mfa": Member("any", "detail"),
+    "mfa": Member("text_or_bool", "detail", 64),
     "failure_code": text("detail", 64),
     "idp": text("detail", 64),
 }

@@ -1,11 +1,13 @@
 """Reads one member's value by its kind (families.py): what is stored of it, and what is left for personal_detail."""
 
 import re
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from ipaddress import ip_address
 
 import chain
 import jsontext
+from families import TEXT_BOUND
 from jsontext import Number
 
 MAX_INTEGER = 2**53 - 1
@@ -13,6 +15,9 @@ MAX_INTEGER = 2**53 - 1
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _MONEY = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?\Z")
 _SERVER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?([^/?#]*)")
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z", re.ASCII)
+_ADDRESS = re.compile(r"(?:\[(?P<bracketed>[^]%]*)(?:%[^]]*)?\](?::\d{1,5})?|(?P<four>[^:]*):\d{1,5}"
+                      r"|(?P<bare>[^%]*?)(?:(?<=:)%.*|(?<=[0-9a-fA-F])%.*)?)\Z", re.ASCII)
 _MONEY_CONTEXT = Context(prec=2000, rounding=ROUND_HALF_EVEN)
 
 
@@ -29,6 +34,24 @@ def read_member(member, value):
     return READERS[member.kind](member, value)
 
 
+def microseconds(text):
+    """RFC 3339 with a zone in microseconds since 1970 UTC, truncated; None where it is no such time."""
+    match = _TIME.match(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    fraction, sign, zone_hour, zone_minute = match.groups()[6:]
+    if hour > 23 or minute > 59 or second > 59 or int(zone_hour or 0) > 23 or int(zone_minute or 0) > 59:
+        return None
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    ahead = (int(zone_hour) * 60 + int(zone_minute)) * (-60 if sign == "-" else 60) if sign else 0
+    seconds = days * 86_400 + hour * 3600 + minute * 60 + second - ahead
+    return seconds * 1_000_000 + int(((fraction or "") + "000000")[:6])
+
+
 def cut_text(text, bound):
     data = text.encode("utf-8")
     return text if len(data) <= bound else data[:bound].decode("utf-8", "ignore")
@@ -43,7 +66,21 @@ def read_text(member, value):
         if not member.cut:
             raise Refuse("schema")
         value = cut_text(value, member.bound)
-    if member.required and value == "":
+    return value, None
+
+
+def read_text_or_int(member, value):
+    if isinstance(value, Number):
+        return read_int(member, value)
+    return read_text(member, value)
+
+
+def read_text_or_bool(member, value):
+    return (value, None) if isinstance(value, bool) else read_text(member, value)
+
+
+def read_time(member, value):
+    if not isinstance(value, str) or microseconds(value) is None:
         raise Refuse("schema")
     return value, None
 
@@ -87,14 +124,31 @@ def read_money(member, value):
 
 
 def read_texts(member, value):
-    if not isinstance(value, list) or any(not isinstance(item, str) for item in value):
+    if not isinstance(value, list) or len(value) > member.bound:
         raise Refuse("schema")
+    if any(not isinstance(item, str) or len(item.encode("utf-8")) > TEXT_BOUND for item in value):
+        raise Refuse("schema")
+    return value, None
+
+
+def read_ranges(member, value):
+    if not isinstance(value, list) or len(value) > member.bound:
+        raise Refuse("schema")
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2 or any(not isinstance(number, Number) for number in pair):
+            raise Refuse("schema")
+        if integer(pair[0], 0, MAX_INTEGER) > integer(pair[1], 0, MAX_INTEGER):
+            raise Refuse("schema")
     return value, None
 
 
 def split_known(value, known):
     if not isinstance(value, dict):
         raise Refuse("schema")
+    for name in known:
+        inner = value.get(name)
+        if inner is not None and (not isinstance(inner, str) or len(inner.encode("utf-8")) > TEXT_BOUND):
+            raise Refuse("schema")
     kept = {name: content for name, content in value.items() if name in known and content is not None}
     rest = {name: content for name, content in value.items() if name not in known and content is not None}
     return kept, rest
@@ -133,21 +187,18 @@ def read_ip(member, value):
 def first_address(text):
     """The first host address of a list, without port and zone, or None."""
     for item in text.split(","):
-        item = item.strip()
-        candidates = [item]
-        if item.startswith("["):
-            candidates = [item[1:].split("]")[0]]
-        elif item.count(":") == 1:
-            candidates = [item.split(":")[0]]
+        match = _ADDRESS.match(item.strip(" \t"))
+        if match is None:
+            continue
         try:
-            return str(ip_address(candidates[0].split("%")[0]))
+            return str(ip_address(match["bracketed"] or match["four"] or match["bare"]))
         except ValueError:
             continue
     return None
 
 
 def read_path(member, value):
-    return read_text(member, value.split("?")[0] if isinstance(value, str) else value)
+    return read_text(member, re.split(r"[?#]", value)[0] if isinstance(value, str) else value)
 
 
 def read_server(member, value):
@@ -164,5 +215,6 @@ def read_hash(member, value):
 
 
 READERS = {"text": read_text, "int": read_int, "signed": read_signed, "bool": read_bool, "money": read_money,
-           "texts": read_texts, "pairs": read_pairs, "object": read_object, "any": read_any, "ip": read_ip,
+           "texts": read_texts, "text_or_int": read_text_or_int, "text_or_bool": read_text_or_bool,
+           "time": read_time, "ranges": read_ranges, "pairs": read_pairs, "object": read_object, "any": read_any, "ip": read_ip,
            "path": read_path, "server": read_server, "hash": read_hash}

@@ -16,7 +16,7 @@ DATA = {
         "usage": {"input_tokens": 120, "output_tokens": "40", "total_tokens": 160, "basis": "exclusive"},
         "cost_usd": "0.00096", "latency_ms": 812, "ttft_ms": 95, "stream": True, "client": {"ip": "192.0.2.7:4711"},
         "digest": {"alg": "sha256", "request": "ab", "response": "cd"}, "input_summary": "hello", "tags": ["a", "b"],
-        "policies_hit": [{"policy_id": "p1", "verdict": "allow", "extra": 1}], "new_member": {"a": 1.50}},
+        "policies_hit": [{"policy_id": "p1", "verdict": "allow", "extra": 1}], "new_member": {"a": 1.5}},
     "tool_invocation.failed": {
         "actor": {"type": "agent", "id": "agent-7"}, "status": "failure", "agent_id": "agent-7", "latency_ms": 12,
         "tool": {"name": "search", "server": "https://mcp.example.org/v1?x=1", "call_id": "c1"},

@@ -45,18 +45,13 @@ class ChainReport:
 
 
 def erased_ranges(rows):
-    """[(from, to, seq of the erasure's event)] of the erasures among a tenant's rows."""
+    """[(from, to, seq of the erasure's event)] of the erasures among a tenant's rows; each proves only seqs before it."""
     ranges = []
     for row in rows:
         if (row["family"], row["action"], row["resource_type"]) == ("admin", "erase", "ledger_rows") and row["detail"]:
-            for first, last in erased_seqs(row["detail"]):
-                ranges.append((int(first.text), int(last.text), row["seq"]))
+            for first, last in jsontext.parse(row["detail"]).get("erased_seqs") or []:
+                ranges.append((int(first.text), min(int(last.text), row["seq"] - 1), row["seq"]))
     return ranges
-
-
-def erased_seqs(detail_text):
-    detail = jsontext.parse(detail_text)
-    return detail.get("erased_seqs") or []
 
 
 def personal_state(tenant, row, keys, erasures):
