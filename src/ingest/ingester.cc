@@ -15,6 +15,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Ends the lanes' threads, also where the source gives up with an exception.
+struct FinishLanes {
+  const std::vector<std::unique_ptr<Lane>>& lanes;
+  ~FinishLanes() {
+    for (const auto& lane : lanes) lane->mailbox().send(FinishCommand{});
+  }
+};
+
 }  // namespace
 
 struct Ingester::State : GroupListener {
@@ -200,8 +208,10 @@ bool Ingester::run(std::stop_token stop) {
   const std::stop_callback drain(stop, [this] { state_->draining = true; });
   std::vector<std::jthread> threads;
   for (const auto& lane : state_->lanes) threads.emplace_back([&lane] { lane->run(); });
-  state_->source.serve(*state_, stop);
-  for (const auto& lane : state_->lanes) lane->mailbox().send(FinishCommand{});
+  {
+    const FinishLanes finish{state_->lanes};
+    state_->source.serve(*state_, stop);
+  }
   threads.clear();
   return std::all_of(state_->lanes.begin(), state_->lanes.end(),
                      [](const auto& lane) { return lane->given_up() == 0; });

@@ -22,7 +22,7 @@ bool Mailbox::pending() const {
 std::optional<Command> Mailbox::take() {
   const std::lock_guard lock(mutex_);
   if (commands_.empty()) return std::nullopt;
-  Command command = std::move(commands_.front());
+  std::optional<Command> command(std::move(commands_.front()));
   commands_.pop_front();
   busy_ = true;
   return command;
