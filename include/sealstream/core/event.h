@@ -25,8 +25,10 @@ inline constexpr std::size_t kMaxValueBytes = 256 * 1024;
 inline constexpr int kMaxDepth = 32;
 inline constexpr int kMaxMembers = 2'000;
 
-enum class Family : std::uint8_t { llm_call, tool_invocation, escalation, api_key, admin, auth };
-inline constexpr std::size_t kFamilyCount = 6;
+/// What a ledger row is about. `quarantined` is never published: it is the family of tombstones.
+enum class Family : std::uint8_t { llm_call, tool_invocation, escalation, api_key, admin, auth, quarantined };
+inline constexpr std::size_t kFamilyCount = 7;
+inline constexpr std::size_t kPublishedFamilies = 6;
 std::string_view name(Family family);
 
 /// A record that decoded and passed validation. `row` lacks what only the chain knows: recorded_at,
