@@ -57,10 +57,6 @@ class Writer {
   char* at_;
 };
 
-std::string_view view(const Checksum& checksum) {
-  return {reinterpret_cast<const char*>(checksum.data()), checksum.size()};
-}
-
 /// Upper bound of a row's tuple.
 std::size_t tuple_bound(const SealedRow& row) {
   std::size_t bound = 2 + 4 * kFields + row.tenant.size() + 8 + 2 * sizeof(Checksum);
@@ -116,8 +112,8 @@ void append_copy_row(CopyBuffer& out, const SealedRow& row) {
   writer.number(std::uint32_t{8});
   writer.number(static_cast<std::uint64_t>(row.seq.value()));
   for (const auto& column : kColumns) write_column(writer, *row.row, column);
-  writer.field(view(row.prev_checksum));
-  writer.field(view(row.checksum));
+  writer.field(as_bytes(row.prev_checksum));
+  writer.field(as_bytes(row.checksum));
   const auto length = static_cast<std::size_t>(writer.at() - begin);
   assert(length <= bound);
   out.advance(length);

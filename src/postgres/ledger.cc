@@ -250,18 +250,18 @@ void PostgresLedger::check_schema_version() {
     version = guarded(
         [&](Phase&) { return int4_at(connection_.run_one({"SELECT audit.schema_version()"}), 0, 0); });
   } catch (const LedgerError& error) {
-    const bool absent = error.sqlstate() == "3F000" || error.sqlstate() == "42883";
-    if (!absent) throw;
+    if (error.fault() != LedgerFault::misconfigured) throw;
+    throw LedgerError(
+        LedgerFault::misconfigured, error.sqlstate(), "",
+        "the database is not migrated, or its role may not use the schema audit: run `sealstream "
+        "migrate up`");
   }
   if (version == schema_version_) return;
-  if (version > schema_version_) {
-    throw refused(LedgerFault::misconfigured,
-                  "the database has schema version " + std::to_string(version) + ", this sealstream knows " +
-                      std::to_string(schema_version_) + ": run a newer sealstream");
-  }
-  throw refused(LedgerFault::misconfigured, "the database has schema version " + std::to_string(version) +
-                                                ", this sealstream needs " + std::to_string(schema_version_) +
-                                                ": run `sealstream migrate up`");
+  const auto found = "the database has schema version " + std::to_string(version) + ", this sealstream ";
+  const auto known = std::to_string(schema_version_);
+  throw refused(LedgerFault::misconfigured, version > schema_version_
+                                                ? found + "knows " + known + ": run a newer sealstream"
+                                                : found + "needs " + known + ": run `sealstream migrate up`");
 }
 
 void PostgresLedger::check_rights() {

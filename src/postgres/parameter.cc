@@ -36,6 +36,9 @@ Parameter number(PgType type, Unsigned value) {
 Parameter Parameter::text(std::string_view value) {
   return {static_cast<std::uint32_t>(PgType::text), std::string(value)};
 }
+Parameter Parameter::bytea(std::string_view value) {
+  return {static_cast<std::uint32_t>(PgType::bytea), std::string(value)};
+}
 Parameter Parameter::int4(std::int32_t value) {
   return number(PgType::int4, static_cast<std::uint32_t>(value));
 }

@@ -31,6 +31,7 @@ struct Parameter {
   std::optional<std::string> bytes;
 
   static Parameter text(std::string_view value);
+  static Parameter bytea(std::string_view value);
   static Parameter int4(std::int32_t value);
   static Parameter int8(std::int64_t value);
   static Parameter timestamp(Timestamp value);

@@ -1,18 +1,11 @@
 #include "postgres/write_statements.h"
 
 #include <algorithm>
-#include <array>
-#include <numeric>
 
 #include "postgres/kept_text.h"
 
 namespace sealstream {
 namespace {
-
-template <std::size_t size>
-std::string_view view(const std::array<std::uint8_t, size>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), size};
-}
 
 void add_or_null(ArrayParameter& array, const std::optional<std::string>& bytes) {
   if (bytes) {
@@ -83,13 +76,13 @@ Statement heads_statement(const std::vector<HeadMove>& heads) {
   for (const auto* move : sorted) {
     tenant.add(move->tenant);
     seq.add_int8(move->after.seq.value());
-    checksum.add(view(move->after.checksum));
+    checksum.add(as_bytes(move->after.checksum));
     recorded_at.add_timestamp(move->after.recorded_at);
     watermark.add_timestamp(move->watermark);
     events.add_int8(move->events);
     quarantined.add_int8(move->quarantined);
     base_seq.add_int8(move->before.seq.value());
-    base_checksum.add(view(move->before.checksum));
+    base_checksum.add(as_bytes(move->before.checksum));
   }
   // xmax is 0 in a row that this statement inserted, and our own transaction in one that it updated.
   return {
@@ -176,7 +169,7 @@ Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
     unverified.add_int8(move.log_unverified);
     if (move.last) {
       last_offset.add_int8(move.last->offset.value());
-      last_digest.add(view(move.last->digest));
+      last_digest.add(as_bytes(move.last->digest));
     } else {
       last_offset.add_null();
       last_digest.add_null();

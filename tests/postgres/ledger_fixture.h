@@ -7,19 +7,20 @@
 #include <string>
 
 #include "postgres/ledger.h"
+#include "postgres/migrations.h"
 #include "postgres/test_database.h"
 #include "postgres/write_set.h"
 
 namespace sealstream {
 
-inline constexpr int kSchemaVersion = 4;
+
 
 class LedgerTest : public testing::Test {
  protected:
   LedgerTest() { ledger_.ensure_leaves(kNow, 1); }
 
   PostgresLedger ledger_as(const std::string& role) {
-    return {database_.as(role), kSchemaVersion, [this] { ++ticks_; }};
+    return {database_.as(role), known_schema_version(), [this] { ++ticks_; }};
   }
   Claim claimed(std::int32_t number = 0) {
     return ledger_.claim(partition(number), "test", Offset(0)).value();
