@@ -1,0 +1,137 @@
+// Goal: a partition is read from its anchor on without a gap, or not at all.
+// Method: the state machine alone, one delivery after the other.
+#include "ingest/position.h"
+
+#include <gtest/gtest.h>
+
+namespace sealstream {
+namespace {
+
+const SourceDigest kDigest{1, 2, 3};
+const SourceDigest kOtherDigest{9};
+
+Claim fresh(std::int64_t next) { return {LogEpoch(0), OwnerEpoch(1), Offset(next), std::nullopt}; }
+Claim anchored(std::int64_t next, std::int64_t last) {
+  return {LogEpoch(0), OwnerEpoch(1), Offset(next), LastRecord{Offset(last), kDigest}};
+}
+Step arrives(Position& position, std::int64_t offset, const SourceDigest& digest = kDigest) {
+  return position.record(Offset(offset), [&] { return digest; });
+}
+Extent extent(std::int64_t start, std::int64_t end) { return {Offset(start), Offset(end)}; }
+
+TEST(Position, FreshPartitionTakesRecordsInOrder) {
+  Position position(fresh(0));
+  EXPECT_EQ(position.fetch_from(), Offset(0));
+  EXPECT_EQ(arrives(position, 0), Step::take);
+  EXPECT_EQ(arrives(position, 1), Step::take);
+  EXPECT_EQ(position.next(), Offset(2));
+}
+
+TEST(Position, LowerOffsetsAreDropped) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 4), Step::drop);
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(arrives(position, 5), Step::drop);
+}
+
+TEST(Position, AnchorWithItsDigestIsDroppedAndReadingGoesOn) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(position.fetch_from(), Offset(7));
+  EXPECT_TRUE(position.verifying());
+  EXPECT_EQ(arrives(position, 7), Step::drop);
+  EXPECT_FALSE(position.verifying());
+  EXPECT_EQ(arrives(position, 8), Step::take);
+}
+
+TEST(Position, AnchorWithAnotherDigestHalts) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(arrives(position, 7, kOtherDigest), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+  EXPECT_EQ(arrives(position, 8), Step::drop) << "a halted partition takes nothing";
+}
+
+TEST(Position, MissingAnchorIsAskedForAndThenAcceptedAsUnverifiedWithinTheExtent) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(8, 20)), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(8));
+  EXPECT_TRUE(position.take_unverified());
+  EXPECT_FALSE(position.take_unverified());
+  EXPECT_EQ(arrives(position, 8), Step::take);
+}
+
+TEST(Position, RetentionThatOvertookHaltsAndCountsWhatIsMissing) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(11, 20)), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::retention_overrun);
+  EXPECT_EQ(position.missed(), 3);
+}
+
+TEST(Position, LogThatEndsBeforeTheNextOffsetIsNotTheSameLog) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(position.end(Offset(7)), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 7)), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+}
+
+TEST(Position, RecordBeyondAnAnchorThatTheLogStillHoldsIsNotBelievedAtOnce) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(arrives(position, 9), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(7)) << "the anchor is asked for again";
+  EXPECT_EQ(arrives(position, 7), Step::drop);
+  EXPECT_EQ(arrives(position, 8), Step::take);
+}
+
+TEST(Position, AnchorThatNeverComesIsGivenUpAfterAFewTries) {
+  Position position(anchored(8, 7));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(arrives(position, 9), Step::ask);
+    EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+  }
+  EXPECT_EQ(arrives(position, 9), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(8));
+  EXPECT_TRUE(position.take_unverified());
+}
+
+TEST(Position, FirstGapIsBelievedOnlyWhenItComesTwice) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 9), Step::seek);
+  EXPECT_EQ(position.next(), Offset(5));
+  EXPECT_EQ(arrives(position, 9), Step::take);
+  EXPECT_EQ(position.next(), Offset(10));
+}
+
+TEST(Position, GapAfterSettledReadingIsTaken) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(arrives(position, 7), Step::take);
+  EXPECT_EQ(position.next(), Offset(8));
+}
+
+TEST(Position, EndBeyondTheLastRecordMovesOn) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(position.end(Offset(6)), Step::drop);
+  EXPECT_EQ(position.end(Offset(8)), Step::take);
+  EXPECT_EQ(position.next(), Offset(8));
+}
+
+TEST(Position, OutOfRangeWithinTheExtentSeeksAgain) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 10)), Step::seek);
+  EXPECT_FALSE(position.take_unverified());
+}
+
+TEST(Position, HaltSentenceNamesPlaceAndRemedy) {
+  const std::string sentence = halt_sentence(HaltCause::create_time, {"t", Partition(3)}, Offset(42));
+  EXPECT_NE(sentence.find("t/3 is halted at offset 42"), std::string::npos);
+  EXPECT_NE(sentence.find("LogAppendTime"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sealstream
