@@ -1,0 +1,42 @@
+"""One Kafka broker and one PostgreSQL for the whole tier; a deployment of its own for each test."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from deployment import Deployment  # noqa: E402
+from servers import KafkaBroker, PostgresCluster  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server_directory():
+    with tempfile.TemporaryDirectory(prefix="sealstream-e2e-") as directory:
+        os.chmod(directory, 0o711)  # the user postgres must pass
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_directory):
+    with PostgresCluster(server_directory / "postgres") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def kafka(server_directory):
+    with KafkaBroker(server_directory / "kafka") as broker:
+        yield broker
+
+
+@pytest.fixture
+def deployment(postgres, kafka, tmp_path):
+    """Migrated, with no ingester yet."""
+    deployed = Deployment(postgres, kafka, tmp_path)
+    try:
+        yield deployed.migrate()
+    finally:
+        deployed.close()

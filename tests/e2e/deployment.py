@@ -1,0 +1,201 @@
+"""One deployment of Sealstream for a test: a database and a topic of its own on the shared servers, the built program as a
+process, producers that keep a history, and the independent checker at the end."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psycopg
+
+kRoot = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(kRoot / "deploy"), str(kRoot / "tests" / "reference")]
+
+from checker import check_run  # noqa: E402
+from local.process import Process, free_port, log_tail, wait_until  # noqa: E402
+
+kBinary = Path(os.environ.get("SEALSTREAM_BINARY", kRoot / "build" / "dev" / "src" / "app" / "sealstream"))
+kRoles = ("writer", "auditor", "operator", "migrator")
+kKeyring = 'keys:\n  - {id: "2026q3", from: "2026-07-01T00:00:00Z", key: "%s"}\n'
+
+
+class Ingester:
+    """One `sealstream run` process. `log` holds its stderr."""
+
+    def __init__(self, deployment, name, **changes):
+        self.name = name
+        self.log = deployment.directory / f"{name}.log"
+        self.port = free_port()
+        self.config = deployment.write_config(name, self.port, **changes)
+        self._process = None
+
+    def start(self):
+        self._process = Process.start([str(kBinary), "run", "--config", str(self.config)], self.log,
+                                      end_with_parent="KILL")
+        return self
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def running(self):
+        return self._process is not None and self._process.alive()
+
+    def signal(self, number):
+        self._process.signal(number)
+
+    def wait_end(self, deadline_s=40):
+        self._process.wait_end(deadline_s)
+
+    def get(self, path):
+        """(status code, text) of an endpoint; (None, reason) where nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except OSError as down:
+            return None, str(down)
+
+    def ready(self):
+        return self.get("/readyz")[0] == 200
+
+    def wait_ready(self, deadline_s=60):
+        self._wait(self.ready, deadline_s, "to be ready")
+        return self
+
+    def metric(self, name, **labels):
+        """The value of one series; the sum where the labels name several; 0 where there is none."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            series, _, value = line.rpartition(" ")
+            if series.split("{")[0] == name and all(f'{label}="{wanted}"' in series for label, wanted in labels.items()):
+                total += float(value)
+        return total
+
+    def _wait(self, condition, deadline_s, what):
+        def reached():
+            assert self.running(), f"{self.name} ended\n{log_tail(self.log)}"
+            return condition()
+
+        try:
+            wait_until(reached, deadline_s, f"{self.name} {what}")
+        except TimeoutError as late:
+            raise AssertionError(f"{late}: {self.get('/readyz')}\n{log_tail(self.log)}") from late
+
+
+class Deployment:
+    """Everything of one test. Files lie in `directory`; nothing outlives close()."""
+
+    def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None):
+        self.postgres = postgres
+        self.kafka = kafka
+        self.directory = directory
+        self.history = directory / "history.jsonl"
+        self.observations = directory / "observations.jsonl"
+        self.keyring = directory / "keyring.yaml"
+        unique = secrets.token_hex(4)
+        self.topic = f"audit.events.{unique}"
+        self.database = f"sealstream_{unique}"
+        self.ingesters = []
+        self._passwords = {}
+        self._write_secret(self.keyring, kKeyring % secrets.token_hex(32))
+        kafka.create_topic(self.topic, partitions, topic_settings)
+        self._create_database()
+
+    def _create_database(self):
+        self.postgres.psql(f"CREATE DATABASE {self.database}")
+        self.postgres.psql((kRoot / "deploy" / "roles.sql").read_text(), self.database, one_transaction=True)
+        for role in kRoles:
+            self._passwords[role] = f"password-of-{role}"  # roles are shared by all databases of the cluster
+            self._write_secret(self.directory / role, self._passwords[role])
+            self.postgres.psql(f"ALTER ROLE audit_{role} PASSWORD '{self._passwords[role]}'")
+        self.config = self.write_config("commands", free_port())
+
+    @staticmethod
+    def _write_secret(path, text):
+        path.touch(mode=0o600)
+        path.write_text(text + "\n")
+
+    def write_config(self, name, http_port, **changes):
+        """A configuration file. changes: sections whose keys override, for example ingest={"lanes": 1}."""
+        sections = {
+            "kafka": {"brokers": self.kafka.address, "topics": [self.topic], "group_id": f"group-{self.topic}"},
+            "postgres": {"host": self.postgres.host, "port": self.postgres.port, "database": self.database,
+                         "sslmode": "disable",
+                         **{role: {"user": f"audit_{role}", "password_file": str(self.directory / role)} for role in kRoles}},
+            "keyring_file": str(self.keyring),
+            "http": {"listen": f"127.0.0.1:{http_port}"},
+        }
+        for section, keys in changes.items():
+            sections[section] = {**sections.get(section, {}), **keys} if isinstance(keys, dict) else keys
+        path = self.directory / f"{name}.yaml"
+        path.write_text(json.dumps(sections, indent=1))  # YAML reads JSON
+        return path
+
+    def sealstream(self, *arguments, expect=0):
+        """Runs a command of the program and returns its stdout; asserts its exit code."""
+        done = subprocess.run([str(kBinary), *arguments, "--config", str(self.config)], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=120)
+        assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def migrate(self):
+        self.sealstream("migrate", "up")
+        return self
+
+    def ingester(self, name="one", **changes):
+        """A new `sealstream run`, started and ready; `changes` as in write_config."""
+        ingester = Ingester(self, name, **changes)
+        self.ingesters.append(ingester)
+        return ingester.start().wait_ready()
+
+    def uri(self, role):
+        return self.postgres.uri(f"audit_{role}", self._passwords[role], self.database)
+
+    def ask(self, sql, *parameters, role="auditor"):
+        with psycopg.connect(self.uri(role)) as session:
+            return session.execute(sql, parameters).fetchall()
+
+    def as_superuser(self, sql):
+        return self.postgres.psql(sql, self.database)
+
+    def sealed(self):
+        """Offsets below the positions in PostgreSQL, over all partitions."""
+        return self.ask("SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions")[0][0]
+
+    def wait_sealed(self, records, deadline_s=60):
+        try:
+            wait_until(lambda: self.sealed() >= records, deadline_s, f"{records} records to be sealed")
+        except TimeoutError as late:
+            logs = "\n".join(f"{i.name}: {i.get('/readyz')}\n{log_tail(i.log)}" for i in self.ingesters)
+            raise AssertionError(f"{late}; {self.sealed()} are\n{logs}") from late
+
+    def check(self, planted=()):
+        """The independent checker: every invariant over the producer's history, Kafka and PostgreSQL."""
+        quiet = [ingester.log for ingester in self.ingesters]
+        for ingester in self.ingesters:
+            for path in ("metrics", "v1/status", "v1/partitions"):
+                if ingester.running():
+                    file = self.directory / f"{ingester.name}-{path.replace('/', '-')}"
+                    file.write_text(ingester.get("/" + path)[1])
+                    quiet.append(file)
+        findings = check_run(self.history if self.history.exists() else None, self.kafka.address, [self.topic],
+                             self.uri_for_checker(), self.keyring,
+                             self.observations if self.observations.exists() else None, planted, quiet)
+        assert findings == [], "\n".join(f"{f.invariant} ({f.count}): {f.counter_example}" for f in findings)
+
+    def uri_for_checker(self):
+        """A superuser: the checker looks into every table, the quarantine too."""
+        return self.postgres.uri("postgres", self.postgres.superuser_password, self.database)
+
+    def close(self):
+        for ingester in self.ingesters:
+            if ingester.running():
+                ingester.signal(9)
+                ingester.wait_end()
+        self.postgres.psql(f"DROP DATABASE {self.database} WITH (FORCE)")

@@ -1,0 +1,92 @@
+"""Producers that keep a history of what Kafka acknowledged, on clients that nobody here wrote."""
+
+import itertools
+import json
+import threading
+import uuid
+from datetime import datetime, timezone
+
+import confluent_kafka
+from history import HistoryWriter
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def event(tenant, number=0, family="auth", action="login", **changes):
+    """A structured CloudEvent; `changes` override attributes, None removes one."""
+    data = {"actor": {"type": "user", "id": f"u-{number}"}, "status": "success", "method": "sso"}
+    envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "e2e", "type": f"audit.{family}.{action}.v1",
+                "time": now(), "tenantid": tenant, "data": data} | changes
+    return {name: value for name, value in envelope.items() if value is not None}
+
+
+class Producer:
+    """An idempotent librdkafka producer. Every delivery report goes into the deployment's history."""
+
+    def __init__(self, deployment, **settings):
+        self.topic = deployment.topic
+        self.acknowledged = 0
+        self._history = HistoryWriter(deployment.history)
+        self._producer = confluent_kafka.Producer({
+            "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
+            "acks": "all", "linger.ms": 5, "compression.type": "lz4", **settings})
+
+    def send(self, key, value, headers=(), partition=-1):
+        """key, value: bytes, text, or None; value may be an event to be written as JSON."""
+        key = key.encode() if isinstance(key, str) else key
+        value = json.dumps(value) if isinstance(value, dict) else value
+        value = value.encode() if isinstance(value, str) else value
+
+        def delivered(error, message):
+            self.acknowledged += error is None
+            self._history.record(error is None, self.topic, message.partition(), message.offset(), key, value, headers)
+
+        while True:
+            try:
+                self._producer.produce(self.topic, value=value, key=key, headers=list(headers), partition=partition,
+                                       on_delivery=delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+
+    def send_events(self, count, tenants):
+        for number, tenant in zip(range(count), itertools.cycle(tenants)):
+            self.send(tenant, event(tenant, number))
+        return self
+
+    def flush(self):
+        assert self._producer.flush(60) == 0, "Kafka did not acknowledge everything within a minute"
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._producer.flush(60)
+        self._history.close()
+
+
+class ContinuousProducer(Producer):
+    """Sends events on a thread of its own from `with` to its end; then everything is acknowledged."""
+
+    def __init__(self, deployment, tenants, rate_per_s=2_000):
+        super().__init__(deployment)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(tenants, rate_per_s))
+
+    def _run(self, tenants, rate_per_s):
+        burst = rate_per_s // 50
+        while not self._stop.wait(1 / 50):
+            self.send_events(burst, tenants)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        super().__exit__()
