@@ -30,7 +30,8 @@ CONTENT = {"schema", "unknown_type", "time_out_of_range"}
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}\Z")
 _TYPE = re.compile(r"audit\.([a-z_]+)\.([a-z0-9_]{1,50})\.v([1-9][0-9]*)\Z")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}\Z")
+_SEQUENCE = re.compile(r"[0-9]{1,64}\Z")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def tenant_name(data):
     try:
         name = data.decode("utf-8")
     except UnicodeDecodeError:
-        return None, "tenant_invalid"
+        return None, "invalid_utf8"
+    if "\0" in name:
+        return None, "nul_character"
     if not _TENANT.match(name):
         return None, "tenant_invalid"
     if name.startswith("_") and name not in ("_unattributed", "_sealstream"):
@@ -94,8 +97,11 @@ def decode(record):
         tenant, attributes, data = open_envelope(record)
         return Decoded(tenant, event_row(record, attributes, data))
     except Refuse as refusal:
-        kinds = [kind for kind in (FORM, TENANT, CONTENT) if refusal.reason in kind]
-        return Refused(tombstone_tenant(record), refusal.reason, frozenset(kinds[0] if kinds else {refusal.reason}))
+        reason = refusal.reason
+    except jsontext.JsonTextError:
+        reason = "schema"  # a number that no jsonb text of at most 64 characters holds
+    kinds = [kind for kind in (FORM, TENANT, CONTENT) if reason in kind]
+    return Refused(tombstone_tenant(record), reason, frozenset(kinds[0] if kinds else {reason}))
 
 
 # --- the record's form -------------------------------------------------------------------------------------------
@@ -118,7 +124,7 @@ class _Members:
 
 
 def check_tree(value, depth=1):
-    """Bounds and characters of a parsed value: depth, NUL, surrogates, numbers without a text form."""
+    """Bounds and characters of a parsed value: depth, NUL and surrogates."""
     if isinstance(value, (dict, list)):
         if depth > MAX_DEPTH:
             raise Refuse("too_deep")
@@ -127,20 +133,11 @@ def check_tree(value, depth=1):
     elif isinstance(value, str):
         if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
             raise Refuse("nul_character")
-    elif isinstance(value, Number):
-        try:
-            jsontext.print_number(value.text)
-        except jsontext.JsonTextError:
-            raise Refuse("schema") from None
 
 
 def parse_json(data):
-    if not data:
-        raise Refuse("empty_value")
-    if len(data) > MAX_VALUE_BYTES:
-        raise Refuse("too_large")
     if data[:1] == b"\0":
-        if data[5:].lstrip()[:1] not in (b"{", b"["):
+        if data[5:].lstrip(b" \t\r\n")[:1] != b"{":
             raise Refuse("registry_framing")
         data = data[5:]
     try:
@@ -155,74 +152,88 @@ def parse_json(data):
 
 def header_attributes(record):
     """ce_* headers as attributes by name, and the content type."""
-    attributes, content_type = {}, None
+    found = {}
     for name, value in record.headers:
-        if name == b"content-type":
-            content_type = (value or b"").decode("utf-8", "replace").split(";")[0].strip().lower()
-        elif name.startswith(b"ce_"):
-            try:
-                attribute, content = name[3:].decode("utf-8"), value.decode("utf-8") if value is not None else None
-            except UnicodeDecodeError:
-                raise Refuse("invalid_utf8") from None
-            if attribute in attributes:
-                raise Refuse("not_cloudevents")
-            attributes[attribute] = content
-    return attributes, content_type
+        if name != b"content-type" and not name.startswith(b"ce_"):
+            continue
+        try:
+            name, value = name.decode("utf-8"), None if value is None else value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refuse("invalid_utf8") from None
+        if "\0" in name or "\0" in (value or ""):
+            raise Refuse("nul_character")
+        if name in found:
+            raise Refuse("duplicate_member")
+        found[name] = value
+    content_type = found.pop("content-type", None)
+    return {name[3:]: value for name, value in found.items() if value is not None}, content_type
+
+
+def is_binary(headers, content_type):
+    kind = "application/json" if content_type is None else content_type.split(";")[0].strip(" \t").lower()
+    if kind == "application/cloudevents+json":
+        return False
+    if kind.startswith("application/cloudevents") or not is_json(kind):
+        raise Refuse("unsupported_content_type")
+    return bool(headers)
+
+
+def is_json(media_type):
+    return media_type in ("application/json", "text/json") or media_type.endswith("+json")
 
 
 def open_envelope(record):
     """(tenant, attributes, data) of a CloudEvent in either mode; every check but the data's own."""
+    if not record.value:
+        raise Refuse("empty_value")
+    if len(record.value) > MAX_VALUE_BYTES:
+        raise Refuse("too_large")
     tenant, reason = tenant_name(record.key)
     if reason:
         raise Refuse(reason)
     headers, content_type = header_attributes(record)
+    binary = is_binary(headers, content_type)
     value = parse_json(record.value)
-    if content_type == "application/cloudevents+json" or (content_type is None and not headers):
-        attributes, data = structured(value)
-        if headers.get("tenantid", tenant) != tenant:
-            raise Refuse("tenant_mismatch")
-    elif content_type in (None, "application/json"):
+    if binary:
         attributes, data = headers, value
+    elif not isinstance(value, dict):
+        raise Refuse("not_cloudevents")
     else:
-        raise Refuse("unsupported_content_type")
+        attributes = {name: content for name, content in value.items() if name != "data" and content is not None}
+        data = value.get("data")
+    check_attributes(attributes, tenant)
+    if headers.get("tenantid", tenant) != tenant:
+        raise Refuse("tenant_mismatch")
     if not isinstance(data, dict):
         raise Refuse("schema", "data")
-    check_attributes(attributes, tenant)
     return tenant, attributes, data
-
-
-def structured(value):
-    if not isinstance(value, dict) or "specversion" not in value or "data_base64" in value:
-        raise Refuse("not_cloudevents")
-    attributes = {name: content for name, content in value.items() if name not in ("data", "datacontenttype")}
-    return attributes, value.get("data")
 
 
 def check_attributes(attributes, tenant):
     if attributes.get("specversion") != "1.0":
         raise Refuse("not_cloudevents")
-    for name in ("id", "source", "type", "time", "tenantid"):
-        if not isinstance(attributes.get(name), str):
-            raise Refuse("tenant_missing" if name == "tenantid" else "schema", name)
-    check_text(attributes["tenantid"])
-    if attributes["tenantid"] != tenant:
-        raise Refuse("tenant_mismatch")
+    content_type = attributes.get("datacontenttype", "application/json")
+    if "data_base64" in attributes or not isinstance(content_type, str):
+        raise Refuse("unsupported_content_type")
+    if not is_json(content_type.split(";")[0].strip(" \t").lower()):
+        raise Refuse("unsupported_content_type")
+    if attributes.get("tenantid") != tenant:
+        raise Refuse("tenant_mismatch" if "tenantid" in attributes else "tenant_missing")
+    for name, least, most in (("id", 8, 64), ("source", 1, 256), ("type", 1, 128), ("time", 1, 64)):
+        check_bound(attributes.get(name), name, least, most)
     if not _EVENT_ID.match(attributes["id"]):
         raise Refuse("schema", "id")
-    if not 1 <= len(attributes["source"].encode()) <= 256:
-        raise Refuse("schema", "source")
-    for name, bound in (("subject", 256), ("dataschema", 256), ("traceparent", 55), ("sequence", 256)):
-        value = attributes.get(name)
-        if value is not None and (not isinstance(value, str) or len(value.encode()) > bound):
-            raise Refuse("schema", name)
-    for value in attributes.values():
-        if isinstance(value, str):
-            check_text(value)
+    for name, most in (("subject", 256), ("dataschema", 256), ("traceparent", 55)):
+        if name in attributes:
+            check_bound(attributes[name], name, 0, most)
+    sequence = attributes.get("sequence", "0")
+    if not _SEQUENCE.match(sequence.text if isinstance(sequence, Number) else sequence if isinstance(sequence, str) else ""):
+        raise Refuse("schema", "sequence")
 
 
-def check_text(value):
-    if "\0" in value:
-        raise Refuse("nul_character")
+def check_bound(value, name, least, most):
+    if not isinstance(value, str) or not least <= len(value.encode("utf-8")) <= most:
+        raise Refuse("schema", name)
 
 
 def event_time(text, kafka_us):
@@ -238,7 +249,7 @@ def event_time(text, kafka_us):
 
 
 def event_row(record, attributes, data):
-    match = _TYPE.match(attributes["type"]) if len(attributes["type"]) <= 128 else None
+    match = _TYPE.match(attributes["type"])
     if match is None or match[1] not in FAMILIES:
         raise Refuse("unknown_type", "type")
     family, action, version = match[1], match[2], int(match[3])
@@ -253,6 +264,7 @@ def event_row(record, attributes, data):
     mapping = _Mapping({**COMMON, **members}, row)
     mapping.take_attributes(attributes)
     mapping.take_data(data)
+    mapping.take_traceparent(attributes)
     check_family(family, action, row)
     return mapping.finished()
 
@@ -282,17 +294,19 @@ class _Mapping:
 
     def take_attributes(self, attributes):
         for name, value in attributes.items():
-            if name in ("specversion", "id", "source", "type", "time", "tenantid") or value is None:
+            if name in ("specversion", "datacontenttype", "id", "source", "type", "time", "tenantid"):
                 continue
             target = self._detail if name in ("dataschema", "traceparent", "sequence") else self._personal
             target["attributes"][name] = value
-        match = _TRACEPARENT.match(attributes.get("traceparent") or "")
-        if match:
-            self._row["trace_id"], self._row["span_id"] = match.groups()
+
+    def take_traceparent(self, attributes):
+        """Behind the data: data.trace_id wins, and the two are never mixed."""
+        match = _TRACEPARENT.match(attributes.get("traceparent", ""))
+        if match and "trace_id" not in self._row:
+            self._row["trace_id"] = match[1]
+            self._row.setdefault("span_id", match[2])
 
     def take_data(self, data):
-        if isinstance(data.get("trace_id"), str) and data.get("span_id") is None:
-            self._row.pop("span_id", None)
         for name, value in data.items():
             if name in self._objects:
                 if value is not None and not isinstance(value, dict):

@@ -70,7 +70,8 @@ def test_structured_and_binary_mode_give_the_same_row():
     attributes = {name.removeprefix(b"ce_").decode(): value.decode() for name, value in binary.headers
                   if name.startswith(b"ce_")}
     value = json.dumps({**attributes, "data": DATA["auth.login"]}).encode()
-    for headers in ((), ((b"content-type", b"application/cloudevents+json; charset=utf-8"),)):
+    for headers in ((), ((b"content-type", b"application/cloudevents+json; charset=utf-8"),),
+                    ((b"content-type", b"application/json"), (b"traceid", b"x"))):
         structured = MemoryLog().publish("auth.login", value=value, headers=headers)
         assert decode(structured) == decode(binary)
 
@@ -88,14 +89,14 @@ def test_attributes_go_to_detail_and_personal_detail():
 
 @pytest.mark.parametrize("amount, stored", [
     ("0.00022500000000000002", "0.000225"), (0, "0"), ("1000000", "1000000"), ("0.0000000000005", "0"),
-    ("0.0000000000015", "0.000000000002"), ("1e-3", "0.001")])
+    ("0.0000000000015", "0.000000000002"), ("1e-3", "0.001"), ("1e-999999999", "0"), ("-0.0", "0")])
 def test_money_is_rounded_half_even_to_twelve_places(amount, stored):
     assert columns("llm_call.completed", data=with_member("llm_call.completed", cost_usd=amount))["cost_usd"] == stored
 
 
 @pytest.mark.parametrize("text, address", [
     ("192.0.2.7", "192.0.2.7"), ("192.0.2.7:80", "192.0.2.7"), ("[2001:db8::1]:443", "2001:db8::1"), ("fe80::1%eth0", "fe80::1"),
-    ("[fe80::1%eth0]:1", "fe80::1"), ("unknown, 192.0.2.7, 10.0.0.1", "192.0.2.7"), ("10.0.0.0/8", None),
+    ("[fe80::1%eth0]:1", "fe80::1"), ("1.2.3.4%eth0", None), ("[::1]x", None), ("unknown, 192.0.2.7, 10.0.0.1", "192.0.2.7"), ("10.0.0.0/8", None),
     ("192.0.2.7:http", None), ("", None), ("host", None), ("1.2.3", None)])
 def test_an_address_loses_port_and_zone(text, address):
     assert first_address(text) == address
@@ -144,15 +145,16 @@ LOGIN = json.dumps(DATA["auth.login"])
     ("too_large", {"value": json.dumps({str(n): 1 for n in range(2001)}).encode()}),
     ("too_deep", {"value": b'{"a":' * 33 + b"1" + b"}" * 33}), ("registry_framing", {"value": b"\0\0\0\0\1\x0a\x02"}),
     ("unsupported_content_type", {"headers": ce(HEADERS, **{"content-type": "application/avro"})}),
-    ("not_cloudevents", {"value": b"{}", "headers": ()}), ("not_cloudevents", {"headers": HEADERS + ((b"ce_id", b"x"),)}),
+    ("not_cloudevents", {"value": b"{}", "headers": ()}), ("duplicate_member", {"headers": HEADERS + ((b"ce_id", b"x"),)}),
     ("unknown_type", {"headers": ce(HEADERS, ce_type="audit.unknown.login.v1")}),
     ("unknown_type", {"headers": ce(HEADERS, ce_type="audit.auth.login.v2")}),
     ("schema", {"headers": ce(HEADERS, ce_id="short")}), ("schema", {"value": b"[]"}),
     ("schema", {"value": LOGIN.replace("password", "smoke signal").encode()}),
     ("schema", {"value": LOGIN.replace('"method": "password", ', "").encode()}),
     ("schema", {"value": LOGIN.replace("anonymous", "user").encode()}),
+    ("schema", {"value": LOGIN.replace('"method"', '"n": 1e400, "method"').encode()}),
     ("tenant_missing", {"key": None}), ("tenant_missing", {"key": b""}), ("tenant_invalid", {"key": b"a b"}),
-    ("tenant_invalid", {"key": b"\xff"}), ("tenant_reserved", {"key": b"_mine"}), ("tenant_mismatch", {"key": b"other"}),
+    ("invalid_utf8", {"key": b"\xff"}), ("tenant_reserved", {"key": b"_mine"}), ("tenant_mismatch", {"key": b"other"}),
     ("time_out_of_range", {"headers": ce(HEADERS, ce_time="2014-12-31T23:59:59Z")}),
     ("time_out_of_range", {"headers": ce(HEADERS, ce_time="2026-10-03T00:00:00.001Z")})])
 def test_a_record_is_refused_with_its_reason(reason, changes):
