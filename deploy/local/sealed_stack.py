@@ -12,7 +12,7 @@ import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 
-from samples import Samples, line
+from sample_events import Samples, line
 
 from .kafka_broker import KafkaBroker
 from .postgres_cluster import PostgresCluster, psql

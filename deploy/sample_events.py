@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 r"""Sample events of all six families, as the gateways, agents and key services of five small companies would send them.
 
-    deploy/samples.py --count 1200 --seed 1 | kcat -P -b BROKER -t audit.events.v1 -K '\t' -X topic.partitioner=murmur2_random
+    deploy/sample_events.py --count 1200 --seed 1 | kcat -P -b BROKER -t audit.events.v1 -K '\t' -X topic.partitioner=murmur2_random
 
 One line an event: the tenant, a tab, a CloudEvent in structured mode. Same count, seed and end: the same bytes.
 """

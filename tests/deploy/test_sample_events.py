@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy"))
 
-from samples import Samples, kFamilyWeights, line  # noqa: E402
+from sample_events import Samples, kFamilyWeights, line  # noqa: E402
 
 kEnd = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 
