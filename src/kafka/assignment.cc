@@ -81,7 +81,7 @@ void Assignment::unassign() {
 void Assignment::mend() {
   const std::lock_guard guard(lock_);
   for (auto& [id, held] : held_) {
-    if (held->assigned && held->strayed) {
+    if (held->assigned && held->strayed && !held->stopped) {
       forward(*held);
       probe_.queue_forward_lost(id);
     }

@@ -18,7 +18,7 @@ constexpr int kTimeout_ms = 30'000;
 using Clock = std::chrono::steady_clock;
 using Event = std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)>;
 
-Client make_client(const Settings& settings) {
+Client make_client(const Settings& settings, rd_kafka_type_t type = RD_KAFKA_PRODUCER) {
   std::array<char, 512> error{};
   ClientConf conf(rd_kafka_conf_new());
   for (const auto& [name, value] : settings) {
@@ -27,7 +27,7 @@ Client make_client(const Settings& settings) {
       throw std::runtime_error(error.data());
     }
   }
-  Client client(rd_kafka_new(RD_KAFKA_PRODUCER, conf.release(), error.data(), error.size()));
+  Client client(rd_kafka_new(type, conf.release(), error.data(), error.size()));
   if (!client) {
     throw std::runtime_error(error.data());
   }
@@ -130,6 +130,14 @@ void add_partitions(const std::string& topic, int partitions) {
     rd_kafka_CreatePartitions(client.get(), &asked, 1, nullptr, queue);
   });
   rd_kafka_NewPartitions_destroy(asked);
+}
+
+std::int64_t committed_offset(const std::string& group, const PartitionId& id) {
+  const Client client =
+      make_client({{"bootstrap.servers", broker_address()}, {"group.id", group}}, RD_KAFKA_CONSUMER);
+  const PartitionList list = partition_list({&id, 1}, RD_KAFKA_OFFSET_INVALID);
+  check(rd_kafka_committed(client.get(), list.get(), kTimeout_ms));
+  return list->elems[0].offset;
 }
 
 bool eventually(const std::function<bool()>& condition, milliseconds deadline) {

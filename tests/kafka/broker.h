@@ -32,6 +32,9 @@ void delete_records(const PartitionId& id, Offset offset);
 
 void add_partitions(const std::string& topic, int partitions);
 
+/// What the group has committed; negative where nothing.
+std::int64_t committed_offset(const std::string& group, const PartitionId& id);
+
 /// True before the deadline passes, or false then.
 bool eventually(const std::function<bool()>& condition, milliseconds deadline = milliseconds(30'000));
 

@@ -20,7 +20,7 @@ std::vector<std::int64_t> numbers(std::int64_t count) {
   return all;
 }
 
-TEST(ConsumerRecords, arrive_in_order_in_the_lane_of_their_partition) {
+TEST(ConsumerRecords, ArriveInOrderInTheLaneOfTheirPartition) {
   const std::string topic = make_topic(6);
   Producer producer;
   for (int p = 0; p < 6; ++p) {
@@ -43,12 +43,14 @@ TEST(ConsumerRecords, arrive_in_order_in_the_lane_of_their_partition) {
   EXPECT_EQ(member.probe().forwards_lost(), 0);
 }
 
-TEST(ConsumerRecords, have_key_value_headers_and_the_brokers_time) {
+TEST(ConsumerRecords, HaveKeyValueHeadersAndTheBrokersTime) {
   const std::string topic = make_topic(1);
   const PartitionId id{topic, Partition(0)};
   const auto before = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
   Producer producer;
-  producer.send(id, {"tenant-a", std::string("a\0b", 3), {{"ce_id", "1"}, {"none", std::nullopt}, {"ce_id", ""}}, 1'000});
+  producer.send(
+      id,
+      {"tenant-a", std::string("a\0b", 3), {{"ce_id", "1"}, {"none", std::nullopt}, {"ce_id", ""}}, 1'000});
   producer.send(id, {std::nullopt, std::nullopt, {}, 0});
   producer.send(id, {"", "", {}, 0});
   producer.flush();
@@ -92,7 +94,7 @@ TEST(ConsumerRecords, have_key_value_headers_and_the_brokers_time) {
   member.stop();
 }
 
-TEST(ConsumerRecords, with_their_producers_time_say_so) {
+TEST(ConsumerRecords, WithTheirProducersTimeSaySo) {
   const std::string topic = make_topic(1, {{"message.timestamp.type", "CreateTime"}});
   const PartitionId id{topic, Partition(0)};
   Producer producer;
@@ -119,7 +121,7 @@ TEST(ConsumerRecords, with_their_producers_time_say_so) {
   }));
 }
 
-TEST(ConsumerRecords, end_behind_control_records_and_aborted_transactions) {
+TEST(ConsumerRecords, EndBehindControlRecordsAndAbortedTransactions) {
   const std::string topic = make_topic(1);
   const PartitionId id{topic, Partition(0)};
   Producer producer(broker_address(), fresh_name("transaction"));
@@ -140,7 +142,7 @@ TEST(ConsumerRecords, end_behind_control_records_and_aborted_transactions) {
   EXPECT_GE(taken.of(id).ends, 1);
 }
 
-TEST(ConsumerRecords, of_an_open_transaction_are_behind_the_end) {
+TEST(ConsumerRecords, OfAnOpenTransactionAreBehindTheEnd) {
   const std::string topic = make_topic(1);
   const PartitionId id{topic, Partition(0)};
   Producer producer(broker_address(), fresh_name("transaction"));
@@ -167,7 +169,7 @@ TEST(ConsumerRecords, of_an_open_transaction_are_behind_the_end) {
   EXPECT_TRUE(eventually([&] { return member.probe().extents()[id].end == Offset(9); }));
 }
 
-TEST(ConsumerRecords, reported_with_extents_topics_and_brokers) {
+TEST(ConsumerRecords, ReportedWithExtentsTopicsAndBrokers) {
   const std::string topic = make_topic(3);
   Producer producer;
   producer.send_numbers({topic, Partition(1)}, 7);

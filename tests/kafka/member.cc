@@ -48,6 +48,7 @@ void Member::start() {
     } catch (...) {
       thrown = std::current_exception();
     }
+    ended_ = true;
   });
 }
 

@@ -57,14 +57,15 @@ class Member final : public GroupListener {
   std::vector<PartitionId> assigned_now() const;
   int assignments() const { return assignments_; }
   int revocations() const { return revocations_; }
+  /// Whether serve has returned.
+  bool ended() const { return ended_; }
   RecordingProbe& probe() { return probe_; }
 
   /// Set before start. Claims that "take longer": the answer to the group is empty, and these ticks later the
   /// partitions are assigned.
   int ticks_before_assign = 0;
-  /// Set before start: what serve threw.
-  std::function<void()> on_assigned;
-  std::exception_ptr thrown;
+  std::function<void()> on_assigned;  ///< set before start
+  std::exception_ptr thrown;          ///< by serve; read it after stop
 
  private:
   struct Errand {
@@ -86,6 +87,7 @@ class Member final : public GroupListener {
   std::atomic<bool> rests_ = false;
   std::atomic<int> assignments_ = 0;
   std::atomic<int> revocations_ = 0;
+  std::atomic<bool> ended_ = false;
 
   mutable std::mutex lock_;
   std::condition_variable errand_done_;
