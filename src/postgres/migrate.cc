@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "postgres/classify.h"
+
 namespace sealstream {
 namespace {
 
@@ -34,14 +36,19 @@ void Migrator::open() {
 /// Runs `step` in a transaction of its own, alone among all migrators.
 template <class Step>
 auto Migrator::in_transaction(Step step) {
-  open();
+  Phase phase = Phase::connect;
   try {
+    open();
+    phase = Phase::statements;
     connection_.run("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
     connection_.run(kLock);
     connection_.run("SET LOCAL lock_timeout = '30s'");
     auto result = step();
     connection_.run("COMMIT");
     return result;
+  } catch (const DatabaseError& error) {
+    connection_.rollback();
+    throw to_ledger_error(error, phase);
   } catch (...) {
     connection_.rollback();
     throw;

@@ -36,7 +36,7 @@ struct MigrationStatus {
 /// Works as audit_migrator. Each step is one transaction under an advisory lock of that transaction, so it
 /// goes through a transaction pooler, and two at a time do one after the other. Keeps golang-migrate's table
 /// schema_migrations as golang-migrate would, and a checksum of each file beside it. Throws MigrationError,
-/// or DatabaseError where the database is away or refuses the login. Not thread-safe.
+/// or LedgerError where the database is away or refuses the login or the rights. Not thread-safe.
 class Migrator {
  public:
   Migrator(ConnectionOptions options, std::vector<Migration> migrations);

@@ -11,7 +11,6 @@
 #include <fstream>
 #include <thread>
 
-#include "postgres/classify.h"
 #include "postgres/ledger.h"
 #include "postgres/test_database.h"
 
@@ -127,8 +126,8 @@ TEST_F(MigrateTest, RefusesALoginWithoutTheOwnersRights) {
   try {
     as_writer.down();
     FAIL() << "the writer took a migration back";
-  } catch (const DatabaseError& error) {
-    EXPECT_EQ(classify(error.sqlstate(), error.constraint(), Phase::statements), LedgerFault::misconfigured);
+  } catch (const LedgerError& error) {
+    EXPECT_EQ(error.fault(), LedgerFault::misconfigured);
   }
 }
 
