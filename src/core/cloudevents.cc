@@ -284,6 +284,16 @@ Result<std::string_view> tenant_of_key(const Record& record) {
   return *record.key;
 }
 
+std::optional<Refusal> check_tenant_header(const Transport& transport, std::string_view tenant) {
+  for (const JsonNode& header : transport.headers) {
+    if (header.name == "tenantid" && header.text != tenant) {
+      return refuse(Reason::tenant_mismatch, "ce_tenantid",
+                    "Send the same tenant id as record key and as ce_tenantid.");
+    }
+  }
+  return std::nullopt;
+}
+
 Result<Envelope> read_envelope(const std::vector<const JsonNode*>& nodes, const JsonTree& tree,
                                std::string_view tenant, Timestamp kafka_timestamp) {
   constexpr std::string_view kChecked = "specversion datacontenttype tenantid id source type time data";

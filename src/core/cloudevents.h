@@ -27,6 +27,9 @@ Result<Transport> read_transport(const Record& record);
 /// The tenant that a record's key names, or why it names none.
 Result<std::string_view> tenant_of_key(const Record& record);
 
+/// In structured mode the header ce_tenantid is the only one that counts: it must name the same tenant.
+std::optional<Refusal> check_tenant_header(const Transport& transport, std::string_view tenant);
+
 /// An event's attributes, checked.
 struct Envelope {
   std::string_view id;

@@ -84,6 +84,9 @@ Result<Event> Decoder::State::decode(const Record& record) {
   if (!tenant) return tenant.refusal();
   auto transport = read_transport(record);
   if (!transport) return transport.refusal();
+  if (auto fault = check_tenant_header(transport.value(), tenant.value())) {
+    if (!transport.value().binary) return *fault;
+  }
   constexpr JsonLimits kLimits{kMaxDepth, kMaxMembers, true};
   if (auto fault = tree.parse(transport.value().payload, kLimits)) {
     if (transport.value().binary) fault->member_path = join_path("data", fault->member_path);

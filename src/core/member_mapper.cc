@@ -36,6 +36,18 @@ std::uint32_t count_items(const JsonTree& tree, const JsonNode& array, std::uint
   return count;
 }
 
+/// [from, to], both numbers.
+bool is_range(const JsonTree& tree, const JsonNode& pair) {
+  if (!pair.is(Kind::array) || count_items(tree, pair, 2) != 2) return false;
+  std::int64_t last = 0;
+  for (const JsonNode& end : tree.children(pair)) {
+    const auto value = end.is(Kind::number) ? parse_integer(end.text, last, kMaxInteger) : std::nullopt;
+    if (!value) return false;
+    last = *value;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<Refusal> MemberMapper::map(Family family, std::string_view action, const JsonNode& data,
@@ -239,13 +251,8 @@ std::optional<Refusal> MemberMapper::texts(const Member& member, const JsonNode&
 std::optional<Refusal> MemberMapper::ranges(const Member& member, const JsonNode& node, JsonObject& detail) {
   if (auto fault = array_of(node, member.bound, "pairs [from, to]")) return fault;
   for (const JsonNode& pair : tree_.children(node)) {
-    bool valid = pair.is(Kind::array) && count_items(tree_, pair, 2) == 2;
-    if (valid) {
-      for (const JsonNode& end : tree_.children(pair)) {
-        valid = valid && end.is(Kind::number) && parse_integer(end.text, 0, kMaxInteger);
-      }
-    }
-    if (!valid) return schema(pair, "Send a pair of whole numbers [from, to].");
+    if (!is_range(tree_, pair))
+      return schema(pair, "Send a pair of whole numbers [from, to], from no more than to.");
   }
   std::string text;
   if (auto fault = text_form(node, text)) return fault;
