@@ -25,6 +25,16 @@ from sealing import SecondWriter  # noqa: E402
 _numbers = itertools.count()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "servers: needs a real PostgreSQL; tests/run runs it in the tier servers, not in unit")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "cluster_uri" in getattr(item, "fixturenames", ()):
+            item.add_marker("servers")
+
+
 def psql(uri, *arguments):
     """What psql prints, bare; fails with its standard error."""
     done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *arguments, uri], capture_output=True, text=True)
