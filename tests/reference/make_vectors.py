@@ -106,7 +106,7 @@ def llm_call_row():
         "family": "llm_call", "action": "completed", "source": "gateway", "actor_type": "user", "department_id": "r&d",
         "latency_ms": 812, "http_status": 200, "operation": "chat", "provider": "anthropic", "model": "claude-sonnet-4",
         "input_tokens": 120, "output_tokens": 40, "total_tokens": 160, "usage_basis": "exclusive",
-        "cost_usd": "0.000960000000", "detail": '{"data":{"stream":true,"ttft_ms":95}}', "user_id": "u-1001",
+        "cost_usd": "0.000960000000", "detail": '{"ttft_ms":95,"stream":true}', "user_id": "u-1001",
         "client_ip": "192.0.2.7", "recorded_at": OCTOBER_2 + 1_250_000})
     del row["resource_type"]
     return row
