@@ -75,20 +75,21 @@ FlushReason Lane::fill() {
     tick();
     if (entries_.size() >= target_rows_) return FlushReason::rows;
     if (bytes_ >= options_.batch_bytes) return FlushReason::bytes;
-    milliseconds wait = options_.poll_interval;
-    if (!entries_.empty()) {
-      const auto left = std::chrono::duration_cast<milliseconds>(due_ - Clock::now());
-      if (left <= milliseconds::zero()) return FlushReason::linger;
-      wait = std::min(wait, left);
-    }
     if (mailbox_.pending()) return FlushReason::revoke;
+    const milliseconds wait = entries_.empty() ? options_.poll_interval : left_to_linger();
     std::optional<Delivery> delivery = stream_.next(wait);
     if (delivery) {
       std::visit([this](auto&& arrived) { arrive(std::move(arrived)); }, std::move(*delivery));
-    } else if (entries_.empty()) {
+    } else if (entries_.empty() || wait == milliseconds::zero()) {
       return FlushReason::linger;
     }
+    if (!entries_.empty() && Clock::now() - first_at_ >= options_.batch_age) return FlushReason::linger;
   }
+}
+
+milliseconds Lane::left_to_linger() const {
+  const auto left = std::chrono::ceil<milliseconds>(first_at_ + options_.linger - Clock::now());
+  return std::max(left, milliseconds::zero());
 }
 
 OpenPartition* Lane::find(std::string_view topic, Partition partition) {
@@ -130,7 +131,7 @@ void Lane::arrive(const EndReached& end) {
     return;
   }
   probe_.gap("lag_end", distance(expected, end.end));
-  if (entries_.empty()) due_ = Clock::now() + options_.linger;
+  if (entries_.empty()) first_at_ = Clock::now();
   entries_.push_back(
       {.partition = partition, .next = end.end, .fetched = {}, .event = {}, .refused = {}, .redactions = {}});
 }
@@ -141,7 +142,7 @@ void Lane::arrive(const OutOfRange& out_of_range) {
 }
 
 void Lane::add(OpenPartition& partition, FetchedRecord fetched) {
-  if (entries_.empty()) due_ = Clock::now() + options_.linger;
+  if (entries_.empty()) first_at_ = Clock::now();
   bytes_ += size_of(fetched.record);
   Entry& entry = entries_.emplace_back(Entry{.partition = &partition,
                                              .next = sealstream::next(fetched.record.offset),

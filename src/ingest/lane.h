@@ -45,6 +45,7 @@ class Lane {
 
   // from the log into the batch
   FlushReason fill();
+  milliseconds left_to_linger() const;
   void arrive(FetchedRecord fetched);
   void arrive(const EndReached& end);
   void arrive(const OutOfRange& out_of_range);
@@ -87,7 +88,7 @@ class Lane {
   std::vector<Entry> entries_;
   std::size_t bytes_ = 0;
   std::size_t target_rows_;
-  Deadline due_{};  ///< when the batch's first record has waited long enough
+  Deadline first_at_{};  ///< when the batch's first record arrived
   std::optional<CloseCommand> closing_;
   milliseconds backoff_;
   std::vector<Deadline> fences_;  ///< of the last minute

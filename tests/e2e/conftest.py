@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,24 @@ def kafka(server_directory):
         yield broker
 
 
-@pytest.fixture
-def deployment(postgres, kafka, tmp_path):
-    """Migrated, with no ingester yet."""
-    deployed = Deployment(postgres, kafka, tmp_path)
+@contextmanager
+def migrated(postgres, kafka, directory):
+    deployed = Deployment(postgres, kafka, directory)
     try:
         yield deployed.migrate()
     finally:
         deployed.close()
+
+
+@pytest.fixture
+def deployment(postgres, kafka, tmp_path):
+    """Migrated, with no ingester yet."""
+    with migrated(postgres, kafka, tmp_path) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def module_deployment(postgres, kafka, tmp_path_factory):
+    """One for all tests of a file."""
+    with migrated(postgres, kafka, tmp_path_factory.mktemp("deployment")) as deployed:
+        yield deployed

@@ -33,14 +33,17 @@ class Producer:
             "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
             "acks": "all", "linger.ms": 5, "compression.type": "lz4", **settings})
 
-    def send(self, key, value, headers=(), partition=-1):
-        """key, value: bytes, text, or None; value may be an event to be written as JSON."""
+    def send(self, key, value, headers=(), partition=-1, note=None):
+        """key, value: bytes, text, or None; value may be an event to be written as JSON. note is called with the
+        record's (partition, offset) once it is acknowledged."""
         key = key.encode() if isinstance(key, str) else key
         value = json.dumps(value) if isinstance(value, dict) else value
         value = value.encode() if isinstance(value, str) else value
 
         def delivered(error, message):
             self.acknowledged += error is None
+            if note is not None and error is None:
+                note((message.partition(), message.offset()))
             self._history.record(error is None, self.topic, message.partition(), message.offset(), key, value, headers)
 
         while True:

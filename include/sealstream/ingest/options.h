@@ -21,8 +21,11 @@ struct IngestOptions {
   std::size_t batch_rows_backlog = 20'000;
   /// ... or at this many bytes of keys, values and headers. Bounds what a lane holds in memory.
   std::size_t batch_bytes = 8 * 1024 * 1024;
-  /// ... or when its first record has waited this long.
+  /// ... or when its first record has waited this long and no other is at hand. While there is a backlog one
+  /// always is, and batches fill up instead,
   milliseconds linger{5};
+  /// ... but a record never waits longer than this for its batch to be closed.
+  milliseconds batch_age{200};
 
   /// A revoked partition's batch must be in by then: a third of the group's session timeout.
   milliseconds flush_on_revoke{3'300};
