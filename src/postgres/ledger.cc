@@ -165,7 +165,7 @@ std::optional<Claim> PostgresLedger::claim_once(const PartitionId& id, std::stri
   take += " SET owner_epoch = p.owner_epoch + 1, owner = $3, claimed_at = now(), updated_at = now()" + where +
           " RETURNING log_epoch, owner_epoch, next_offset, last_offset, last_digest";
   return guarded([&](Phase&) -> std::optional<Claim> {
-    const auto answers = connection_.run_pipeline({{"BEGIN"},
+    const auto answers = connection_.run_pipeline({{"BEGIN ISOLATION LEVEL READ COMMITTED"},
                                                    {"SET LOCAL lock_timeout = '3s'"},
                                                    {"SET LOCAL statement_timeout = '10s'"},
                                                    {take, parameters},
@@ -181,7 +181,7 @@ void PostgresLedger::end_holder(const PartitionId& id) {
   guarded([&](Phase&) {
     connection_.run_one({R"(SELECT pg_catalog.pg_terminate_backend(holder.pid, 3000)
 FROM audit.partitions AS p JOIN pg_catalog.pg_stat_activity AS holder ON holder.backend_xid = p.xmax
-WHERE p.topic = $1 AND p.partition = $2 AND holder.pid <> pg_catalog.pg_backend_pid())",
+WHERE p.topic = $1 AND p.partition = $2 AND holder.usename = current_user)",
                          {Parameter::text(id.topic), Parameter::int4(id.partition.value())}});
   });
 }

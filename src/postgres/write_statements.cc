@@ -55,7 +55,7 @@ class ByteaArrayText {
 }  // namespace
 
 std::string begin_sql() {
-  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+  return "BEGIN ISOLATION LEVEL READ COMMITTED;"
          "SET LOCAL lock_timeout = '5s';"
          "SET LOCAL statement_timeout = '30s';"
          "SET LOCAL idle_in_transaction_session_timeout = '60s';"
