@@ -44,7 +44,7 @@ bool is_reserved(std::string_view tenant) {
 std::optional<Refusal> check_tenant(std::string_view tenant, std::string_view path) {
   if (!is_tenant(tenant)) {
     return refuse(Reason::tenant_invalid, path,
-                  "Send a tenant id of 1 to 64 characters of A-Z a-z 0-9 . _ -");
+                  "Send a tenant id of 1 to 64 characters: ASCII letters, digits, '.', '_' and '-'.");
   }
   if (is_reserved(tenant)) {
     return refuse(Reason::tenant_reserved, path,
@@ -211,7 +211,8 @@ std::optional<Refusal> check_identity(const Attributes& attributes, Envelope& en
   const auto id = attributes.required("id", 8, 64);
   if (!id) return id.refusal();
   if (!only_holds(id.value(), "._:-")) {
-    return refuse(Reason::schema, "id", "Send an id of 8 to 64 characters of A-Z a-z 0-9 . _ : -");
+    return refuse(Reason::schema, "id",
+                  "Send an id of 8 to 64 characters: ASCII letters, digits, '.', '_', ':' and '-'.");
   }
   const auto source = attributes.required("source", 1, 256);
   if (!source) return source.refusal();

@@ -129,8 +129,6 @@ std::size_t gap(const CharacterSet& set, std::string_view text, std::size_t at) 
   return std::min(set.run(text, at), kLongestGap);
 }
 
-bool is_marker(std::string_view text) { return !text.empty() && marker_length(text) == text.size(); }
-
 std::optional<TextRange> fit_jwt(std::string_view text, std::size_t begin) {
   constexpr std::size_t kShortest = 8;
   std::size_t end = jwt_header_end(text, begin);
@@ -203,7 +201,7 @@ std::optional<TextRange> fit_url_credentials(std::string_view text, std::size_t 
   const std::size_t colon = credentials.find(':');
   const bool has_password = colon != credentials.npos && colon + 1 < credentials.size();
   if (!has_password && credentials.size() < kShortestToken) return std::nullopt;
-  if (is_marker(credentials)) return std::nullopt;
+  if (marker_length(credentials) == credentials.size()) return std::nullopt;
   return TextRange{begin, begin + at};
 }
 
@@ -214,7 +212,7 @@ std::optional<TextRange> fit_url_key(std::string_view text, std::size_t at) {
     const std::size_t value = at + length + 1;
     if (length == 0 || value > text.size() || text[value - 1] != '=') continue;
     const std::size_t run = kQueryValue.run(text, value);
-    if (run < kShortest || is_marker(text.substr(value, run))) return std::nullopt;
+    if (run < kShortest || marker_length(text.substr(value)) > 0) return std::nullopt;
     return TextRange{value, value + run};
   }
   return std::nullopt;
@@ -238,7 +236,7 @@ std::optional<TextRange> fit_assigned(std::string_view text, std::size_t at) {
   if (quote == 0 && !may_be_plain) return std::nullopt;
   at += quote;
   const std::size_t run = (quote > 0 ? kQuotedValue : kPlainValue).run(text, at);
-  if (run < kShortestNamedSecret || is_marker(text.substr(at, run))) return std::nullopt;
+  if (run < kShortestNamedSecret || marker_length(text.substr(at)) > 0) return std::nullopt;
   return TextRange{at, at + run};
 }
 

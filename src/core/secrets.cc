@@ -92,6 +92,24 @@ bool ends_in_escape(std::string_view before) {
          ends(digits + 3).starts_with("\x1b[");
 }
 
+/// A marker can join what a secret kept apart: "://" and ":password@" around a key with a '/'. So the result
+/// is read again, but not without end.
+constexpr int kMostPasses = 4;
+
+std::optional<std::string> redact_once(std::string_view text, std::span<std::uint32_t> hits) {
+  SecretScan scan(text);
+  auto match = scan.next();
+  if (!match) return std::nullopt;
+  std::string redacted;
+  std::size_t copied = 0;
+  for (; match; match = scan.next()) {
+    redacted.append(text, copied, match->begin - copied).append(marker(match->rule));
+    copied = match->end;
+    ++hits[match->rule];
+  }
+  return redacted.append(text, copied);
+}
+
 }  // namespace
 
 std::optional<SecretMatch> SecretScan::next() {
@@ -119,17 +137,13 @@ std::optional<SecretMatch> SecretScan::next() {
 bool holds_secret(std::string_view text) { return SecretScan(text).next().has_value(); }
 
 std::optional<std::string> redact(std::string_view text, std::span<std::uint32_t> hits) {
-  SecretScan scan(text);
-  auto match = scan.next();
-  if (!match) return std::nullopt;
-  std::string redacted;
-  std::size_t copied = 0;
-  for (; match; match = scan.next()) {
-    redacted.append(text, copied, match->begin - copied).append(marker(match->rule));
-    copied = match->end;
-    ++hits[match->rule];
+  auto redacted = redact_once(text, hits);
+  for (int pass = 1; redacted && pass < kMostPasses; ++pass) {
+    auto again = redact_once(*redacted, hits);
+    if (!again) break;
+    redacted = std::move(again);
   }
-  return redacted.append(text, copied);
+  return redacted;
 }
 
 std::optional<std::string> redact_member(bool named_secret, std::string_view text,
