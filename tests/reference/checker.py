@@ -103,7 +103,7 @@ def check(database, keys, logs, sent=(), observations=None, planted=(), quiet_fi
     findings = Findings()
     partitions = database.partitions()
     epochs = with_log_epochs(logs, partitions)
-    log_check = LogCheck(logs, keys, planted, findings)
+    log_check = LogCheck(logs, keys, findings)
     scan = LedgerScan(database, keys, findings, log_check.visit)
     scan.run()
     check_counters(database, scan, findings)

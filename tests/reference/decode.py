@@ -1,8 +1,8 @@
 """A second decoder: Kafka records to the ledger's columns, written from schemas/rules.md and the JSON Schemas alone.
 
 Goal: say what a faithful ingester stores for a record (invariant I10) without sharing code with it. Values are
-those of chain.py. Secrets are not looked for here: comparing (faithful.py) lets a redaction marker stand for any
-text, and that no planted secret survives is checked by itself (I12).
+those of chain.py. Secrets are not taken out here: comparing (faithful.py) lets a redaction marker stand for any
+text, and that no planted secret survives is checked by itself (I12). Only in identifiers a secret decides.
 
 A refusal says the reason, and which other reasons are as good where a record has several faults of one kind.
 """
@@ -14,6 +14,7 @@ import jsontext
 from families import COMMON, FAMILIES, NO_OUTPUT_TOKENS
 from jsontext import Number
 from members import Refuse, microseconds, read_member
+from secret_rules import holds_secret
 
 RULES_VERSION = 1
 MAX_VALUE_BYTES = 256 * 1024
@@ -79,6 +80,8 @@ def tenant_name(data):
         return None, "invalid_utf8"
     if "\0" in name:
         return None, "nul_character"
+    if holds_secret(name):
+        return None, "secret_in_identifier"
     if not _TENANT.match(name):
         return None, "tenant_invalid"
     if name.startswith("_") and name not in ("_unattributed", "_sealstream"):
@@ -131,7 +134,9 @@ def check_tree(value, depth=1):
         for item in value if isinstance(value, list) else [*value.keys(), *value.values()]:
             check_tree(item, depth + 1)
     elif isinstance(value, str):
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise Refuse("invalid_utf8")
+        if "\0" in value:
             raise Refuse("nul_character")
 
 
@@ -146,6 +151,8 @@ def parse_json(data):
         raise Refuse("invalid_utf8") from None
     except jsontext.JsonTextError:
         raise Refuse("invalid_json") from None
+    if not isinstance(value, dict):
+        raise Refuse("invalid_json")
     check_tree(value)
     return value
 
@@ -196,8 +203,6 @@ def open_envelope(record):
     value = parse_json(record.value)
     if binary:
         attributes, data = headers, value
-    elif not isinstance(value, dict):
-        raise Refuse("not_cloudevents")
     else:
         attributes = {name: content for name, content in value.items() if name != "data" and content is not None}
         data = value.get("data")
@@ -217,10 +222,11 @@ def check_attributes(attributes, tenant):
         raise Refuse("unsupported_content_type")
     if not is_json(content_type.split(";")[0].strip(" \t").lower()):
         raise Refuse("unsupported_content_type")
-    if attributes.get("tenantid") != tenant:
-        raise Refuse("tenant_mismatch" if "tenantid" in attributes else "tenant_missing")
+    check_tenant(attributes.get("tenantid"), tenant)
     for name, least, most in (("id", 8, 64), ("source", 1, 256), ("type", 1, 128), ("time", 1, 64)):
         check_bound(attributes.get(name), name, least, most)
+    if any(holds_secret(attributes[name]) for name in ("id", "source", "type", "time")):
+        raise Refuse("secret_in_identifier")
     if not _EVENT_ID.match(attributes["id"]):
         raise Refuse("schema", "id")
     for name, most in (("subject", 256), ("dataschema", 256), ("traceparent", 55)):
@@ -229,6 +235,14 @@ def check_attributes(attributes, tenant):
     sequence = attributes.get("sequence", "0")
     if not _SEQUENCE.match(sequence.text if isinstance(sequence, Number) else sequence if isinstance(sequence, str) else ""):
         raise Refuse("schema", "sequence")
+
+
+def check_tenant(attribute, tenant):
+    if attribute is None:
+        raise Refuse("tenant_missing", "tenantid")
+    name, reason = tenant_name(attribute.encode("utf-8")) if isinstance(attribute, str) else (None, "tenant_invalid")
+    if name != tenant:
+        raise Refuse("tenant_invalid" if attribute == "" else reason or "tenant_mismatch", "tenantid")
 
 
 def check_bound(value, name, least, most):
@@ -294,7 +308,7 @@ class _Mapping:
 
     def take_attributes(self, attributes):
         for name, value in attributes.items():
-            if name in ("specversion", "datacontenttype", "id", "source", "type", "time", "tenantid"):
+            if name in ("specversion", "datacontenttype", "id", "source", "type", "time", "tenantid", "data"):
                 continue
             target = self._detail if name in ("dataschema", "traceparent", "sequence") else self._personal
             target["attributes"][name] = value

@@ -13,8 +13,8 @@ from tombstone import tombstone_row
 class LogCheck:
     """Every record of Kafka against the ledger: I1 and I10."""
 
-    def __init__(self, logs, keys, planted, findings):
-        self._logs, self._keys, self._planted, self._findings = logs, keys, planted, findings
+    def __init__(self, logs, keys, findings):
+        self._logs, self._keys, self._findings = logs, keys, findings
 
     def visit(self, row, position, recorded_before):
         """A row of the ledger against its record (I10)."""
@@ -34,7 +34,7 @@ class LogCheck:
         wrong = differing_columns(expected, self._unerased(row, expected))
         wrong += [name for name, value in (("personal_key_id", entry.id), ("source_digest", digest),
                                            ("recorded_at", max(record.timestamp_ms * 1000, recorded_before or 0)),
-                                           ("tenant_id", self._expected_tenant(record, decoded)))
+                                           ("tenant_id", decoded.tenant))
                   if row[name] != value]
         if wrong:
             name = wrong[0]
@@ -57,27 +57,17 @@ class LogCheck:
         if isinstance(decoded, Decoded):
             if stored_reason is None:
                 return decoded.row
-            if stored_reason in ("id_conflict", "db_rejected") or self._secret_in_identifier(record, decoded, stored_reason):
+            if stored_reason in ("id_conflict", "db_rejected"):
                 return tombstone_row(record, stored_reason)
             self._findings.add("I10", f"{where}: refused as {stored_reason}, and nothing is wrong with it")
             return None
         if stored_reason is None:
             self._findings.add("I10", f"{where}: stored as an event, and should be refused as {decoded.reason}")
             return None
-        if stored_reason not in decoded.reasons and stored_reason != "secret_in_identifier":
+        if stored_reason not in decoded.reasons:
             self._findings.add("I10", f"{where}: refused as {stored_reason}, and should be as {decoded.reason}")
             return None
         return tombstone_row(record, stored_reason)
-
-    def _expected_tenant(self, record, decoded):
-        """A key that holds a secret names no tenant."""
-        secret = any(planted.encode("utf-8") in (record.key or b"") for planted in self._planted)
-        return f"_unattributed.{record.partition}" if secret else decoded.tenant
-
-    def _secret_in_identifier(self, record, decoded, reason):
-        identifiers = [decoded.row["event_id"], decoded.row["source"], decoded.tenant]
-        return reason == "secret_in_identifier" and any(secret in identifier for secret in self._planted
-                                                        for identifier in identifiers)
 
     def check_offsets(self, scan, partitions, epochs):
         """Every offset of the log: stored, a duplicate, or skipped, and as often as the totals say (I1)."""

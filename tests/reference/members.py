@@ -14,7 +14,7 @@ MAX_INTEGER = 2**53 - 1
 
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _MONEY = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?0*[0-9]{1,9})?\Z")
-_SERVER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#@]*@)?([^/?#]*)")
+_ORIGIN = re.compile(r"(.*?://)?([^/?#]*)", re.DOTALL)
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z", re.ASCII)
 _MONEY_CONTEXT = Context(prec=2000, rounding=ROUND_HALF_EVEN)
 
@@ -133,8 +133,8 @@ def read_ranges(member, value):
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2 or any(not isinstance(number, Number) for number in pair):
             raise Refuse("schema")
-        for number in pair:
-            integer(number, 0, MAX_INTEGER)
+        if integer(pair[0], 0, MAX_INTEGER) > integer(pair[1], 0, MAX_INTEGER):
+            raise Refuse("schema")
     return value, None
 
 
@@ -205,9 +205,10 @@ def read_path(member, value):
 
 
 def read_server(member, value):
+    """The origin: scheme and host, without credentials. What has no scheme ends at the first /, ? or #."""
     if isinstance(value, str):
-        match = _SERVER.match(value)
-        value = match[1] + match[2] if match else re.split(r"[/?#]", value)[0]
+        scheme, authority = _ORIGIN.match(value).groups()
+        value = scheme + authority.rpartition("@")[2] if scheme else authority
     return read_text(member, value)
 
 

@@ -140,7 +140,7 @@ LOGIN = json.dumps(DATA["auth.login"])
 @pytest.mark.parametrize("reason, changes", [
     ("empty_value", {"value": None}), ("empty_value", {"value": b""}), ("invalid_json", {"value": b"{"}),
     ("invalid_utf8", {"value": b'{"a":"\xff"}'}), ("nul_character", {"value": b'{"a":"\\u0000"}'}),
-    ("nul_character", {"value": b'{"a":"\\ud800"}'}), ("duplicate_member", {"value": b'{"a":{"b":1,"b":2}}'}),
+    ("invalid_utf8", {"value": b'{"a":"\\ud800"}'}), ("duplicate_member", {"value": b'{"a":{"b":1,"b":2}}'}),
     ("too_large", {"value": b'{"a":"' + b"x" * 256 * 1024 + b'"}'}),
     ("too_large", {"value": json.dumps({str(n): 1 for n in range(2001)}).encode()}),
     ("too_deep", {"value": b'{"a":' * 33 + b"1" + b"}" * 33}), ("registry_framing", {"value": b"\0\0\0\0\1\x0a\x02"}),
@@ -148,7 +148,7 @@ LOGIN = json.dumps(DATA["auth.login"])
     ("not_cloudevents", {"value": b"{}", "headers": ()}), ("duplicate_member", {"headers": HEADERS + ((b"ce_id", b"x"),)}),
     ("unknown_type", {"headers": ce(HEADERS, ce_type="audit.unknown.login.v1")}),
     ("unknown_type", {"headers": ce(HEADERS, ce_type="audit.auth.login.v2")}),
-    ("schema", {"headers": ce(HEADERS, ce_id="short")}), ("schema", {"value": b"[]"}),
+    ("schema", {"headers": ce(HEADERS, ce_id="short")}), ("invalid_json", {"value": b"[]"}),
     ("schema", {"value": LOGIN.replace("password", "smoke signal").encode()}),
     ("schema", {"value": LOGIN.replace('"method": "password", ', "").encode()}),
     ("schema", {"value": LOGIN.replace("anonymous", "user").encode()}),
@@ -165,6 +165,15 @@ def test_a_record_is_refused_with_its_reason(reason, changes):
     assert result.tenant == (changes.get("key", b"acme").decode() if named else "_unattributed.0")
 
 
+@pytest.mark.parametrize("changes", [
+    {"key": b"msys_0123456789abcdef"}, {"headers": ce(HEADERS, ce_id="sk-0123456789abcdef")},
+    {"headers": ce(HEADERS, ce_source="https://u:p@host/")}])
+def test_a_secret_in_an_identifier_refuses_the_record(changes):
+    result = decoded("auth.login", **changes)
+    assert result.reason == "secret_in_identifier"
+    assert result.tenant == ("_unattributed.0" if "key" in changes else "acme")
+
+
 def test_framing_of_a_schema_registry_before_json_is_stripped():
     assert columns("auth.login", value=b"\0\0\0\0\7" + LOGIN.encode()) == columns("auth.login")
 
@@ -177,11 +186,14 @@ def test_differing_columns_names_exactly_what_differs():
 
 
 def test_a_redaction_marker_stands_for_any_text_and_the_rest_must_be_the_records():
-    row = columns("auth.login", data=with_member("auth.login", error={"message": "key sk-123 is bad", "type": "a sk-1 b"},
-                                                 sk="1"))
+    key = "sk-" + "0123456789abcdef"
+    data = with_member("auth.login", error={"message": f"key {key} is bad", "type": f"a {key} b", "code": f"a {key}"}, sk="1")
+    row = columns("auth.login", data=data)
     redacted = dict(row, error_message="key [REDACTED:openai] is bad", error_type="a [REDACTED:x] b",
                     personal_detail='{"data": {"[REDACTED:x]": "1"}}')
     assert differing_columns(row, redacted) == []
+    assert differing_columns(row, dict(redacted, error_code="a ")) == [], "no room for a marker in 32 bytes"
+    assert differing_columns(row, dict(redacted, status="[REDACTED:x]")) == ["status"], "there is no secret in it"
     assert differing_columns(row, dict(redacted, error_type="b [REDACTED:x] b")) == ["error_type"]
     assert differing_columns(row, dict(redacted, error_type="a [REDACTED:x] c")) == ["error_type"]
     assert differing_columns(row, dict(redacted, personal_detail='{"data": {"[REDACTED:x]": "2"}}')) == ["personal_detail"]
