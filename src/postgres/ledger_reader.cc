@@ -131,7 +131,7 @@ void read_row(Fields& fields, StoredRow& stored) {
 }
 
 /// Reads binary COPY, message by message.
-class CopyRows {
+class CopiedRows {
  public:
   bool ended() const { return ended_; }
 
@@ -256,7 +256,7 @@ void LedgerReader::rows(const RowFilter& filter, const std::function<void(const 
     condition += " AND recorded_at >= timestamptz '1970-01-01 00:00:00+00' + " + std::to_string(since) +
                  " * interval '1 microsecond'";
   }
-  CopyRows copied;
+  CopiedRows copied;
   connection_->copy_out("COPY (SELECT " + select_list() + " FROM audit.ledger WHERE " + condition +
                             " ORDER BY tenant_id, seq, recorded_at) TO STDOUT (FORMAT binary)",
                         [&](std::string_view message) { copied.read(message, take); });
