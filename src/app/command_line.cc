@@ -1,0 +1,274 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <ostream>
+#include <sstream>
+
+#include "app/exit_codes.h"
+#include "app/suggest.h"
+
+namespace sealstream {
+namespace {
+
+std::string help_text(const std::string& summary, const std::vector<std::string>& examples) {
+  std::string text = summary + "\n\nExamples:\n";
+  for (const std::string& example : examples) text += "  " + example + "\n";
+  return text;
+}
+
+/// As CLI11's, but a list of commands shows only the first line of each one's help.
+class BriefList : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const CLI::App* sub) const override {
+    const std::string text = sub->get_description();
+    std::ostringstream out;
+    CLI::detail::format_help(out, sub->get_name(), text.substr(0, text.find('\n')), 18);
+    return out.str();
+  }
+};
+
+std::string exit_code_table() {
+  std::string text = "Exit codes:\n";
+  for (const ExitCode& exit : kExitCodes) {
+    const std::string number = std::to_string(exit.code);
+    text += std::string(4 - number.size(), ' ') + number + "  " + std::string(exit.meaning) + "\n";
+  }
+  return text;
+}
+
+/// The command that was parsed last: the one that the words after it belong to.
+const CLI::App& innermost(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().back();
+  return *deepest;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
+std::string near(const std::string& word, const std::vector<std::string>& known) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  return did_you_mean(word, views);
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const Environment& environment, const Terminal& terminal)
+    : environment_(environment), terminal_(terminal), app_(std::make_unique<CLI::App>("", "sealstream")) {
+  app_->description(
+      help_text("Seals audit events from Kafka into PostgreSQL, exactly once, in a tamper-evident order.",
+                {"sealstream check-config --connect     is everything as it must be?",
+                 "sealstream migrate up                 make or update the schema",
+                 "sealstream run                        seal, until SIGTERM",
+                 "sealstream verify                     prove that nothing was changed",
+                 "sealstream COMMAND --help             more about one command"}));
+  app_->formatter(std::make_shared<BriefList>());
+  app_->footer(exit_code_table());
+  app_->add_option(
+          "--config", config_file_,
+          "Configuration file; else ./sealstream.yaml where it exists, else /etc/sealstream/sealstream.yaml")
+      ->type_name("FILE");
+  app_->add_flag_callback(
+      "--version", [this] { chosen_ = [this] { return version_command(false, terminal_); }; },
+      "Print the version");
+  add_run();
+  add_check_config();
+  add_print_config();
+  add_migrate();
+  add_verify();
+  add_quarantine();
+  add_status();
+  add_version();
+}
+
+CommandLine::~CommandLine() = default;
+
+CLI::App* CommandLine::command(CLI::App& parent, const std::string& name, const std::string& summary,
+                               const std::vector<std::string>& examples, std::function<int()> work) {
+  CLI::App* sub = parent.add_subcommand(name, help_text(summary, examples));
+  sub->fallthrough();
+  sub->footer("Exit codes: see sealstream --help");
+  if (work) sub->parse_complete_callback([this, work = std::move(work)] { chosen_ = work; });
+  return sub;
+}
+
+void CommandLine::add_run() {
+  command(*app_, "run",
+          "Seal events until told to stop: SIGTERM drains and exits, a second signal exits at once.",
+          {"sealstream run --config /etc/sealstream/sealstream.yaml",
+           "SEALSTREAM__LOG__LEVEL=debug sealstream run"},
+          [this] { return run_command(config(), terminal_); });
+}
+
+void CommandLine::add_check_config() {
+  CLI::App* sub = command(*app_, "check-config",
+                          "Check the configuration, the keyring and the password file of the writer.",
+                          {"sealstream check-config",
+                           "sealstream check-config --connect     also topics, rights, schema and clocks"},
+                          [this] {
+                            check_config_.json = json_;
+                            return check_config_command(config(), check_config_, terminal_);
+                          });
+  sub->add_flag("--connect", check_config_.connect,
+                "Ask PostgreSQL and Kafka too: rights, schema version, topic settings, clocks");
+  sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_print_config() {
+  CLI::App* sub =
+      command(*app_, "print-config",
+              "Print the configuration that is in force, and where each value came from. Secrets as ***.",
+              {"sealstream print-config", "sealstream print-config --json | jq .kafka",
+               "sealstream print-config --example > sealstream.yaml"},
+              [this] {
+                print_config_.json = json_;
+                return print_config_command([this] { return config(); }, print_config_, terminal_);
+              });
+  sub->add_flag("--example", print_config_.example,
+                "Print a file with every key, its default and its effect");
+  sub->add_flag("--schema", print_config_.schema, "Print the JSON Schema of the file");
+  sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_migrate() {
+  CLI::App* migrate =
+      command(*app_, "migrate", "Bring the schema of the database to the version of this program.",
+              {"sealstream migrate status", "sealstream migrate up",
+               "sealstream migrate down               what would be taken back?",
+               "sealstream migrate down --execute     take the newest migration back"},
+              nullptr);
+  CLI::App* up =
+      command(*migrate, "up", "Apply every migration that is missing, each in one transaction.",
+              {"sealstream migrate up"}, [this] { return migrate_up_command(config(), json_, terminal_); });
+  CLI::App* status =
+      command(*migrate, "status", "Say which migrations are applied.", {"sealstream migrate status --json"},
+              [this] { return migrate_status_command(config(), json_, terminal_); });
+  CLI::App* down = command(*migrate, "down", "Take the newest migration back, with the data in what it made.",
+                           {"sealstream migrate down               only says what would be done",
+                            "sealstream migrate down --execute"},
+                           [this] {
+                             migrate_down_.json = json_;
+                             return migrate_down_command(config(), migrate_down_, terminal_);
+                           });
+  down->add_flag("--execute", migrate_down_.execute, "Do it. Without this, only say what would be done");
+  for (CLI::App* sub : {up, status, down}) sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_verify() {
+  CLI::App* sub =
+      command(*app_, "verify", "Recompute every chain from the ledger and say whether it is what was sealed.",
+              {"sealstream verify", "sealstream verify --tenant acme --json",
+               "sealstream verify --since 2026-11-01T00:00:00Z"},
+              [this] {
+                verify_.json = json_;
+                return verify_command(config(), verify_, terminal_);
+              });
+  sub->add_option("--tenant", verify_.tenant, "Only this tenant's chain")->type_name("ID");
+  sub->add_option("--since", verify_.since,
+                  "Only rows recorded from this moment on (UTC); what lies before is trusted")
+      ->type_name("TIME");
+  sub->add_flag("--chain-only", verify_.chain_only, "Do not mind personal values that cannot be opened");
+  sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_quarantine() {
+  CLI::App* quarantine = command(
+      *app_, "quarantine", "Look at records that were refused.",
+      {"sealstream quarantine list --reason schema", "sealstream quarantine show audit.events.v1/0/3/4711"},
+      nullptr);
+  CLI::App* list = command(
+      *quarantine, "list", "List refused records, the newest first.",
+      {"sealstream quarantine list", "sealstream quarantine list --tenant acme --limit 10 --json"}, [this] {
+        quarantine_list_.json = json_;
+        return quarantine_list_command(config(), quarantine_list_, terminal_);
+      });
+  list->add_option("--tenant", quarantine_list_.tenant, "Only of the chain of this tenant")->type_name("ID");
+  list->add_option("--reason", quarantine_list_.reason, "Only with this reason")->type_name("REASON");
+  list->add_option("--state", quarantine_list_.state, "open, released, discarded or all; default open")
+      ->check(CLI::IsMember({"open", "released", "discarded", "all"}))
+      ->type_name("STATE");
+  list->add_option("--limit", quarantine_list_.limit, "At most this many, 1 to 10000; default 100")
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("N");
+  list->add_flag("--json", json_, "Print one JSON object a line");
+  CLI::App* show =
+      command(*quarantine, "show", "Show one refused record, its secrets redacted, and why it was refused.",
+              {"sealstream quarantine show audit.events.v1/0/3/4711",
+               "sealstream quarantine show audit.events.v1/0/3/4711 --json | jq -r .value"},
+              [this] { return quarantine_show_command(config(), place_, json_, terminal_); });
+  show->add_option("place", place_, "topic/log_epoch/partition/offset, as list prints it")->required();
+  show->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_status() {
+  CLI::App* sub =
+      command(*app_, "status", "Say where every partition stands, and what the running instance says.",
+              {"sealstream status", "sealstream status --json | jq '.partitions[]'"},
+              [this] { return status_command(config(), json_, terminal_); });
+  sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_version() {
+  CLI::App* sub = command(*app_, "version", "Print the versions of this program and of what it writes.",
+                          {"sealstream version", "sealstream version --json"},
+                          [this] { return version_command(json_, terminal_); });
+  sub->add_flag("--json", json_, "Print one JSON object");
+}
+
+int CommandLine::run(const std::vector<std::string>& words) {
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app_->parse(reversed);
+  } catch (const CLI::Success&) {
+    terminal_.out << innermost(*app_).help();
+    return kExitOk;
+  } catch (const CLI::ExtrasError&) {
+    explain(app_->remaining(true));
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string(error.what()) + " (see " + innermost(*app_).get_display_name() + " --help)");
+  }
+  if (!chosen_) explain({});
+  return chosen_();
+}
+
+void CommandLine::explain(const std::vector<std::string>& strangers) const {
+  const CLI::App& app = innermost(*app_);
+  const std::vector<std::string> commands = command_names(app);
+  if (strangers.empty()) throw UsageError("a command is missing; there are: " + listed(commands));
+  const std::string& word = strangers.front();
+  if (word.starts_with("-")) {
+    std::vector<std::string> options = option_names(app);
+    const std::vector<std::string> global = option_names(*app_);
+    options.insert(options.end(), global.begin(), global.end());
+    const std::string name = word.substr(0, word.find('='));
+    throw UsageError("unknown option " + name + near(name, options) + " (see --help)");
+  }
+  if (commands.empty()) throw UsageError("unexpected word \"" + word + "\" (see --help)");
+  const std::string suggestion = near(word, commands);
+  throw UsageError("unknown command \"" + word + "\"" +
+                   (suggestion.empty() ? "; there are: " + listed(commands) : suggestion));
+}
+
+Config CommandLine::config() const {
+  return load_config(config_file_.empty() ? default_config_file() : config_file_, environment_);
+}
+
+}  // namespace sealstream

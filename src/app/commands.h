@@ -1,0 +1,66 @@
+// What each command does, once the command line is understood. All return an exit code (exit_codes.h), write
+// data to terminal.out and messages to terminal.err, and throw ConfigError, LedgerError or SourceError where
+// they cannot do it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "app/cli.h"
+#include "app/config.h"
+
+namespace sealstream {
+
+/// Seals until it is told to stop by SIGTERM or SIGINT; a second signal ends the process at once.
+int run_command(const Config& config, const Terminal& terminal);
+
+struct CheckConfigRequest {
+  bool connect = false;  ///< ask PostgreSQL and Kafka too
+  bool json = false;
+};
+int check_config_command(const Config& config, const CheckConfigRequest& request, const Terminal& terminal);
+
+struct PrintConfigRequest {
+  bool example = false;  ///< the example file; no configuration is read
+  bool schema = false;   ///< the JSON Schema; no configuration is read
+  bool json = false;
+};
+int print_config_command(const std::function<Config()>& load, const PrintConfigRequest& request,
+                         const Terminal& terminal);
+
+int migrate_up_command(const Config& config, bool json, const Terminal& terminal);
+int migrate_status_command(const Config& config, bool json, const Terminal& terminal);
+struct MigrateDownRequest {
+  bool execute = false;
+  bool json = false;
+};
+int migrate_down_command(const Config& config, const MigrateDownRequest& request, const Terminal& terminal);
+
+struct VerifyRequest {
+  std::optional<std::string> tenant;
+  std::string since;  ///< empty: all of it
+  bool chain_only = false;
+  bool json = false;
+};
+int verify_command(const Config& config, const VerifyRequest& request, const Terminal& terminal);
+
+struct QuarantineListRequest {
+  std::string tenant;  ///< empty: all
+  std::string reason;  ///< empty: all
+  std::string state = "open";
+  int limit = 100;
+  bool json = false;
+};
+int quarantine_list_command(const Config& config, const QuarantineListRequest& request,
+                            const Terminal& terminal);
+
+/// `place`: topic/log_epoch/partition/offset.
+int quarantine_show_command(const Config& config, const std::string& place, bool json,
+                            const Terminal& terminal);
+
+int status_command(const Config& config, bool json, const Terminal& terminal);
+
+int version_command(bool json, const Terminal& terminal);
+
+}  // namespace sealstream

@@ -1,0 +1,33 @@
+#include "app/connections.h"
+
+#include "app/secret_file.h"
+
+namespace sealstream {
+
+ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleConfig& role) {
+  ConnectionOptions options;
+  options.host = postgres.host;
+  options.port = postgres.port;
+  options.database = postgres.database;
+  options.user = role.user;
+  if (!role.password_file.empty()) (void)read_secret_line(role.password_file, "the password of " + role.user);
+  options.password_file = role.password_file;
+  options.sslmode = postgres.sslmode;
+  if (postgres.sslmode.starts_with("verify-")) options.sslrootcert = postgres.tls_ca_file;
+  options.sslcert = postgres.tls_certificate_file;
+  options.sslkey = postgres.tls_key_file;
+  options.connect_timeout = postgres.connect_timeout;
+  return options;
+}
+
+KafkaOptions kafka_options(const KafkaConfig& kafka) {
+  KafkaOptions options;
+  options.brokers = kafka.brokers;
+  options.topics = kafka.topics;
+  options.group_id = kafka.group_id;
+  options.group_instance_id = kafka.group_instance_id;
+  options.properties = kafka_properties(kafka);
+  return options;
+}
+
+}  // namespace sealstream

@@ -1,0 +1,16 @@
+// From the configuration to what the adapters are opened with.
+#pragma once
+
+#include "app/config.h"
+#include "kafka/options.h"
+#include "postgres/connection_options.h"
+
+namespace sealstream {
+
+/// How to reach PostgreSQL as `role`. Throws ConfigError where its password file cannot be used.
+ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleConfig& role);
+
+/// How to read Kafka. Holds the secrets of property_files. Throws ConfigError where one cannot be used.
+KafkaOptions kafka_options(const KafkaConfig& kafka);
+
+}  // namespace sealstream

@@ -1,0 +1,27 @@
+// sealstream: seals audit events from Kafka into PostgreSQL, exactly once. Everything starts in cli.h.
+#include <unistd.h>
+
+#include <iostream>
+
+#include "app/cli.h"
+
+namespace {
+
+sealstream::Environment read_environment() {
+  sealstream::Environment variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const sealstream::Environment environment = read_environment();
+  const bool color = ::isatty(STDERR_FILENO) == 1 && !environment.contains("NO_COLOR");
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  return sealstream::run_cli(words, environment, {std::cout, std::cerr, color});
+}
