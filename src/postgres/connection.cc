@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <regex>
 
 namespace sealstream {
 namespace {
@@ -38,13 +37,23 @@ DatabaseError error_of(const PGresult* result) {
   return {sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME), message, lost};
 }
 
+bool is_sqlstate(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+}
+
 /// libpq gives the SQLSTATE of a refused connection only within its verbose message: "FATAL:  28P01: …".
 DatabaseError connect_error(const char* verbose_message) {
-  static const std::regex kSqlstate(":  ([0-9A-Z]{5}): ");
-  const std::string message(verbose_message);
-  std::smatch found;
-  const bool answered = std::regex_search(message, found, kSqlstate);
-  return {answered ? found[1].str() : std::string(), "", first_line(verbose_message), true};
+  constexpr std::string_view kBefore = ":  ";
+  const std::string_view message(verbose_message);
+  for (auto at = message.find(kBefore); at != std::string_view::npos; at = message.find(kBefore, at + 1)) {
+    const auto code = message.substr(at + kBefore.size(), 5);
+    const auto after = message.substr(std::min(at + kBefore.size() + 5, message.size()));
+    if (code.size() == 5 && is_sqlstate(code) && after.starts_with(": ")) {
+      return {std::string(code), "", first_line(verbose_message), true};
+    }
+  }
+  return DatabaseError::no_answer(first_line(verbose_message));
 }
 
 void ignore_notice(void* /*context*/, const PGresult* /*notice*/) {}

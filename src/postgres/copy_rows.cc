@@ -1,10 +1,10 @@
 #include "postgres/copy_rows.h"
 
+#include <bit>
 #include <cassert>
 #include <cstring>
 #include <memory>
 
-#include "core/big_endian.h"
 #include "postgres/leaves.h"
 #include "postgres/numeric.h"
 #include "postgres/parameter.h"
@@ -17,17 +17,17 @@ constexpr std::uint16_t kFields = kColumnCount + 4;  // tenant_id, seq before; p
 constexpr std::string_view kHeader("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
 constexpr char kJsonbVersion = 1;
 
+static_assert(std::endian::native == std::endian::little, "Writer swaps bytes");
+
 /// A cursor that was given room enough for the whole row.
 class Writer {
  public:
   explicit Writer(char* at) : at_(at) {}
   char* at() const { return at_; }
 
-  template <class Unsigned>
-  void number(Unsigned value) {
-    const auto bytes = big_endian(value);
-    raw({bytes.data(), bytes.size()});
-  }
+  void number(std::uint16_t value) { store(__builtin_bswap16(value)); }
+  void number(std::uint32_t value) { store(__builtin_bswap32(value)); }
+  void number(std::uint64_t value) { store(__builtin_bswap64(value)); }
   void null() { number(std::uint32_t{0xFFFFFFFF}); }
   void field(std::string_view bytes) {
     number(static_cast<std::uint32_t>(bytes.size()));
@@ -49,6 +49,11 @@ class Writer {
   }
 
  private:
+  template <class Swapped>
+  void store(Swapped value) {
+    std::memcpy(at_, &value, sizeof(value));
+    at_ += sizeof(value);
+  }
   void raw(std::string_view bytes) {
     std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();

@@ -1,18 +1,28 @@
 #include "postgres/migrations.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <optional>
-#include <regex>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "postgres/embedded_migrations.h"
 
 namespace sealstream {
 namespace {
+
+constexpr std::string_view kUp = ".up.sql";
+constexpr std::string_view kDown = ".down.sql";
+
+/// NNNN_
+bool starts_with_version(std::string_view name) {
+  return name.size() > 5 && name[4] == '_' &&
+         std::all_of(name.begin(), name.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
+}
 
 struct Halves {
   std::optional<std::string> up;
@@ -23,11 +33,11 @@ struct Halves {
 class Collector {
  public:
   void add(const std::string& file, std::string text) {
-    static const std::regex kName("([0-9]{4}_[a-z0-9_]+)\\.(up|down)\\.sql");
-    std::smatch found;
-    if (!std::regex_match(file, found, kName)) return;
-    auto& halves = halves_[found[1]];
-    (found[2] == "up" ? halves.up : halves.down) = std::move(text);
+    const std::string_view name(file);
+    const bool up = name.ends_with(kUp);
+    if (!starts_with_version(name) || (!up && !name.ends_with(kDown))) return;
+    auto& halves = halves_[file.substr(0, file.size() - (up ? kUp : kDown).size())];
+    (up ? halves.up : halves.down) = std::move(text);
   }
 
   std::vector<Migration> finish() {
