@@ -1,11 +1,13 @@
 """Reads whole topics from Kafka, as a read_committed consumer sees them. The only file here that needs
 confluent-kafka."""
 
+import time
 from dataclasses import dataclass, field
 
 from decode import KafkaRecord
 
-READ_DEADLINE_S = 120
+READ_DEADLINE_S = 60  # without any progress
+FETCH_S = 0.1  # consume waits this long for a full batch
 
 
 @dataclass
@@ -43,9 +45,12 @@ def _read_to_the_ends(consumer, logs):
     import confluent_kafka as kafka
 
     unfinished = {key for key, log in logs.items() if log.start < log.end}
+    progress = time.monotonic()
     while unfinished:
-        messages = consumer.consume(10_000, timeout=READ_DEADLINE_S)
-        if not messages:
+        messages = consumer.consume(10_000, timeout=FETCH_S)
+        if messages:
+            progress = time.monotonic()
+        elif time.monotonic() - progress > READ_DEADLINE_S:
             raise TimeoutError(f"Kafka delivered nothing for {READ_DEADLINE_S} s; still to read: {sorted(unfinished)}")
         for message in messages:
             key = (message.topic(), message.partition())

@@ -9,6 +9,7 @@ import json
 import pytest
 
 import jsontext
+import make_decode_vectors
 from decode import Decoded, Refused, decode
 from faithful import differing_columns
 from members import first_address, microseconds
@@ -197,3 +198,7 @@ def test_a_redaction_marker_stands_for_any_text_and_the_rest_must_be_the_records
     assert differing_columns(row, dict(redacted, error_type="b [REDACTED:x] b")) == ["error_type"]
     assert differing_columns(row, dict(redacted, error_type="a [REDACTED:x] c")) == ["error_type"]
     assert differing_columns(row, dict(redacted, personal_detail='{"data": {"[REDACTED:x]": "2"}}')) == ["personal_detail"]
+
+
+def test_the_committed_decode_vectors_are_what_the_second_decoder_says():
+    assert make_decode_vectors.VECTORS_FILE.read_text(encoding="utf-8") == make_decode_vectors.rendered()
