@@ -62,6 +62,8 @@ class SealedStack:
         if not exists:
             self._postgres.psql(f"CREATE DATABASE {kDatabase}")
         self._postgres.psql((self._root / "deploy" / "roles.sql").read_text(), kDatabase, one_transaction=True)
+        self._postgres.psql("SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS pgcrypto",
+                            kDatabase)  # for schemas/queries/verify_chain.sql
         passwords = {role: self._password(role) for role in kRoles}
         statements = "".join(f"ALTER ROLE audit_{role} PASSWORD :'{role}';\n" for role in kRoles)
         self._postgres.psql(statements, variables=passwords)

@@ -32,6 +32,7 @@ _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}\Z")
 _TYPE = re.compile(r"audit\.([a-z_]+)\.([a-z0-9_]{1,50})\.v([1-9][0-9]*)\Z")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}\Z")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SEQUENCE = re.compile(r"[0-9]{1,64}\Z")
 
 
@@ -134,7 +135,7 @@ def check_tree(value, depth=1):
         for item in value if isinstance(value, list) else [*value.keys(), *value.values()]:
             check_tree(item, depth + 1)
     elif isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _SURROGATE.search(value):
             raise Refuse("invalid_utf8")
         if "\0" in value:
             raise Refuse("nul_character")

@@ -83,8 +83,8 @@ def same_object(expected, stored):
 
 
 def same_value(column, expected, stored):
-    if expected is None or stored is None:
-        return expected is None and stored is None
+    if expected is None or stored is None or expected == stored:
+        return expected == stored
     if column.type == "text":
         return same_column_text(column.name, expected, stored)
     if column.type == "json":

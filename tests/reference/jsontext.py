@@ -15,6 +15,7 @@ MAX_NUMBER_CHARACTERS = 64
 MAX_EXPONENT = 999_999_999
 
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?\Z")
+_NOT_PLAIN = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -62,6 +63,8 @@ def print_number(text):
 
 def print_string(value):
     """A string in quotes: only '"', '\\' and U+0000..U+001F are escaped; NUL and surrogates have no form."""
+    if not _NOT_PLAIN.search(value):
+        return f'"{value}"'
     parts = ['"']
     for character in value:
         code = ord(character)

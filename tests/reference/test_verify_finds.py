@@ -294,3 +294,12 @@ def test_events_and_tombstones_of_the_second_writer_verify(sealed):
     rows = list(ledger.Ledger(sealed.connection).rows())
     assert [row["family"] for row in rows] == ["llm_call", "quarantined"]
     assert verify.verify(ledger.Ledger(sealed.connection), sealed.keys).verdict == verify.INTACT
+
+
+def test_an_auditor_may_run_the_statement_and_a_reader_may_not(connection):
+    connection.execute("SET LOCAL ROLE audit_auditor")
+    assert in_plain_sql(connection)[0] == "intact"
+    connection.execute("RESET ROLE")
+    connection.execute("SET LOCAL ROLE audit_reader")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        in_plain_sql(connection)
