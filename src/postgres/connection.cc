@@ -288,6 +288,7 @@ void Connection::flush() {
 }
 
 void Connection::wait_for_answer() {
+  start_deadline(options_.answer_timeout);
   flush();
   while (PQisBusy(get()) != 0) {
     wait(POLLIN);

@@ -7,6 +7,8 @@
 namespace sealstream {
 namespace {
 
+constexpr std::size_t kHeaderBytes = 20;
+
 std::uint32_t array_type(PgType element) {
   switch (element) {
     case PgType::bytea:
@@ -49,11 +51,13 @@ Parameter Parameter::timestamp(Timestamp value) {
   return number(PgType::timestamptz, static_cast<std::uint64_t>(to_postgres_time(value)));
 }
 
-ArrayParameter::ArrayParameter(PgType element) : element_(element) {}
+// The header (array_send in PostgreSQL's source): dimensions, whether there are NULLs, the element's type;
+// then, but for an empty array, length and lower bound of the one dimension.
+ArrayParameter::ArrayParameter(PgType element) : element_(element), bytes_(kHeaderBytes, '\0') {}
 
 void ArrayParameter::add(std::string_view bytes) {
-  append_big_endian(elements_, static_cast<std::uint32_t>(bytes.size()));
-  elements_.append(bytes);
+  append_big_endian(bytes_, static_cast<std::uint32_t>(bytes.size()));
+  bytes_.append(bytes);
   ++count_;
 }
 
@@ -68,23 +72,22 @@ void ArrayParameter::add_int8(std::int64_t value) {
 }
 
 void ArrayParameter::add_null() {
-  append_big_endian(elements_, std::uint32_t{0xFFFFFFFF});
+  append_big_endian(bytes_, std::uint32_t{0xFFFFFFFF});
   has_null_ = true;
   ++count_;
 }
 
 Parameter ArrayParameter::finish() && {
-  std::string bytes;
-  bytes.reserve(20 + elements_.size());
-  append_big_endian(bytes, std::uint32_t{count_ > 0});  // dimensions
-  append_big_endian(bytes, std::uint32_t{has_null_});
-  append_big_endian(bytes, static_cast<std::uint32_t>(element_));
+  std::string header;
+  append_big_endian(header, std::uint32_t{count_ > 0});
+  append_big_endian(header, std::uint32_t{has_null_});
+  append_big_endian(header, static_cast<std::uint32_t>(element_));
   if (count_ > 0) {
-    append_big_endian(bytes, static_cast<std::uint32_t>(count_));
-    append_big_endian(bytes, std::uint32_t{1});  // lower bound
+    append_big_endian(header, static_cast<std::uint32_t>(count_));
+    append_big_endian(header, std::uint32_t{1});
   }
-  bytes += elements_;
-  return {array_type(element_), std::move(bytes)};
+  bytes_.replace(0, kHeaderBytes, header);
+  return {array_type(element_), std::move(bytes_)};
 }
 
 }  // namespace sealstream

@@ -46,13 +46,14 @@ class ArrayParameter {
   void add_int8(std::int64_t value);
   void add_timestamp(Timestamp value) { add_int8(to_postgres_time(value)); }
   void add_null();
+  /// Hands the bytes over.
   Parameter finish() &&;
 
  private:
   PgType element_;
   std::int32_t count_ = 0;
   bool has_null_ = false;
-  std::string elements_;
+  std::string bytes_;  ///< room for the header, then the elements
 };
 
 struct Statement {

@@ -23,9 +23,11 @@ void add_unless_empty(ArrayParameter& array, std::string_view text) {
   }
 }
 
-std::vector<Parameter> finish(std::vector<ArrayParameter> arrays) {
+/// The arrays as parameters, in their order; empties them.
+template <class... Arrays>
+std::vector<Parameter> finish(Arrays&... arrays) {
   std::vector<Parameter> out;
-  for (auto& array : arrays) out.push_back(std::move(array).finish());
+  (out.push_back(std::move(arrays).finish()), ...);
   return out;
 }
 
@@ -56,7 +58,7 @@ class ByteaArrayText {
 
 std::string begin_sql() {
   return "BEGIN ISOLATION LEVEL READ COMMITTED;"
-         "SET LOCAL lock_timeout = '5s';"
+         "SET LOCAL lock_timeout = '3s';"
          "SET LOCAL statement_timeout = '30s';"
          "SET LOCAL idle_in_transaction_session_timeout = '60s';"
          "SET LOCAL tcp_keepalives_idle = 5;"
@@ -99,7 +101,7 @@ Statement heads_statement(const std::vector<HeadMove>& heads) {
   WHERE head.seq = excluded.base_seq AND head.checksum = excluded.base_checksum
   RETURNING xmax = 0 AND base_seq <> -1 AS misplaced)
 SELECT audit.expect(count(*) = cardinality($1) AND NOT coalesce(bool_or(misplaced), false), 'SL001') FROM moved)",
-      finish({tenant, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum})};
+      finish(tenant, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum)};
 }
 
 Statement quarantine_statement(const std::vector<QuarantineRow>& rows) {
@@ -148,8 +150,8 @@ FROM unnest($1::text[], $2::bigint[], $3::int[], $4::bigint[], $5::timestamptz[]
   AS refused (topic, log_epoch, partition, kafka_offset, kafka_timestamp, key, value, value_length,
               header_names, header_values, redacted, reason, member_path, message, sqlstate, constraint_name,
               tenant_id))",
-          finish({topic, log_epoch, partition, offset, timestamp, key, value, value_length, header_names,
-                  header_values, redacted, reason, member_path, message, sqlstate, constraint, tenant})};
+          finish(topic, log_epoch, partition, offset, timestamp, key, value, value_length, header_names,
+                 header_values, redacted, reason, member_path, message, sqlstate, constraint, tenant)};
 }
 
 Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
@@ -190,8 +192,8 @@ Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
     AND p.owner_epoch = m.owner_epoch AND p.next_offset = m.base_offset
   RETURNING 1)
 SELECT audit.expect(count(*) = cardinality($1), 'SL002') FROM moved)",
-          finish({topic, partition, epoch, from, to, accepted, duplicate, quarantined, skipped, unverified,
-                  last_offset, last_digest})};
+          finish(topic, partition, epoch, from, to, accepted, duplicate, quarantined, skipped, unverified,
+                 last_offset, last_digest)};
 }
 
 }  // namespace sealstream
