@@ -15,7 +15,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kLongestPoll{500};
 // libpq may hold bytes that it decrypted and did not hand on: then the socket stays silent. Look again soon.
 constexpr milliseconds kLongestPollUnderTls{20};
-constexpr std::size_t kCopyChunkBytes = 64 * 1024;
+constexpr std::size_t kCopyChunkBytes = 65'536;
 
 std::string first_line(const char* message) {
   const std::string_view text(message);

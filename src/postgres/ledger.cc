@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "postgres/classify.h"
 #include "postgres/leaves.h"
@@ -220,7 +221,7 @@ Prepared PostgresLedger::look_up(std::span<const std::string_view> tenants, std:
     for (; next < answers.size(); ++next) read_stored(answers[next], prepared.stored);
 
     statements.clear();
-    const auto before = std::move(asked);
+    const auto before = std::exchange(asked, {});
     for (const auto& leaf : leaves_) {
       if (std::find(before.begin(), before.end(), leaf) == before.end()) ask_leaf(leaf);
     }

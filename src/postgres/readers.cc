@@ -131,6 +131,7 @@ std::vector<QuarantineEntry> list_quarantine(Connection& as_operator, const Quar
          {Parameter::text(filter.tenant), Parameter::text(filter.reason), Parameter::text(filter.state),
           Parameter::int8(filter.limit)}});
     std::vector<QuarantineEntry> entries;
+    entries.reserve(static_cast<std::size_t>(row_count(answer)));
     for (int row = 0; row < row_count(answer); ++row) entries.push_back(read_entry({answer, row}));
     return entries;
   });
