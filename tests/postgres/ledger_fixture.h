@@ -13,8 +13,6 @@
 
 namespace sealstream {
 
-
-
 class LedgerTest : public testing::Test {
  protected:
   LedgerTest() { ledger_.ensure_leaves(kNow, 1); }
