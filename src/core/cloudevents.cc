@@ -64,8 +64,12 @@ bool is_ours(const Header& header) {
 }
 
 std::optional<Refusal> check_header(const Header& header, std::size_t& count, std::size_t& bytes) {
-  if (auto fault = text_fault(header.name, header_path(header.name))) return fault;
-  if (auto fault = text_fault(header.value.value_or(""), header_path(header.name))) return fault;
+  for (const std::string_view text : {header.name, header.value.value_or("")}) {
+    if (auto fault = text_fault(text)) {
+      fault->member_path = header_path(header.name);
+      return fault;
+    }
+  }
   bytes += header.name.size() + header.value.value_or("").size();
   if (++count > kMaxMembers || bytes > kMaxValueBytes) {
     return refuse(Reason::too_large, header_path(header.name),
@@ -279,7 +283,10 @@ Result<std::string_view> tenant_of_key(const Record& record) {
   if (!record.key || record.key->empty()) {
     return refuse(Reason::tenant_missing, "key", "Send the tenant id as the record's key.");
   }
-  if (auto fault = text_fault(*record.key, "key")) return *fault;
+  if (auto fault = text_fault(*record.key)) {
+    fault->member_path = "key";
+    return *fault;
+  }
   if (holds_secret(*record.key)) return Attributes::secret("key");
   if (auto fault = check_tenant(*record.key, "key")) return *fault;
   return *record.key;

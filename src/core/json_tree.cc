@@ -72,6 +72,12 @@ bool escapes_are_well_formed(std::string_view token) {
   return true;
 }
 
+/// Whether a string token (from its quote on) holds no escape, given the length of its text. Only an escape
+/// can bring a NUL or half a surrogate pair into a valid document's string.
+bool is_plain(std::string_view token, std::size_t length) {
+  return token[length + 1] == '"' && token[length] != '\\';
+}
+
 /// A bit for a name, so that most objects are known to be free of duplicates without comparing.
 std::uint64_t name_bit(std::string_view name) {
   if (name.empty()) return 1;
@@ -244,6 +250,7 @@ std::optional<Refusal> JsonTree::Parser::unescaped(simdjson::simdjson_result<std
                                                    std::string_view token, const JsonNode& node,
                                                    std::string_view& out) {
   const bool failed = std::move(text).get(out) != simdjson::SUCCESS;
+  if (!failed && is_plain(token, out.size())) return std::nullopt;
   if (failed && !escapes_are_well_formed(token))
     return not_json("Send valid JSON: a string has an unknown escape.");
   if (failed || holds_surrogate(out)) {
@@ -317,13 +324,10 @@ std::string join_path(std::string_view parent, std::string_view member) {
   return path += member;
 }
 
-std::optional<Refusal> text_fault(std::string_view text, std::string path) {
-  if (!simdjson::validate_utf8(text)) {
-    return Refusal{Reason::invalid_utf8, std::move(path), "Send the text as UTF-8."};
-  }
+std::optional<Refusal> text_fault(std::string_view text) {
+  if (!simdjson::validate_utf8(text)) return Refusal{Reason::invalid_utf8, {}, "Send the text as UTF-8."};
   if (text.find('\0') != text.npos) {
-    return Refusal{Reason::nul_character, std::move(path),
-                   "Send no U+0000: PostgreSQL's text cannot hold it."};
+    return Refusal{Reason::nul_character, {}, "Send no U+0000: PostgreSQL's text cannot hold it."};
   }
   return std::nullopt;
 }

@@ -107,8 +107,9 @@ void append_member(std::string& path, std::string_view name);
 /// The parent's path and the member's name as one path.
 std::string join_path(std::string_view parent, std::string_view member);
 
-/// What is wrong with a string that PostgreSQL cannot store as text: invalid_utf8 or nul_character.
-std::optional<Refusal> text_fault(std::string_view text, std::string path);
+/// What is wrong with a string that PostgreSQL cannot store as text: invalid_utf8 or nul_character. The
+/// caller sets the path.
+std::optional<Refusal> text_fault(std::string_view text);
 
 /// Appends the json text form of a node and its descendants. Returns the number that has none.
 const JsonNode* append_text_form(std::string& out, const JsonTree& tree, const JsonNode& node);

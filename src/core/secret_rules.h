@@ -38,6 +38,9 @@ class SecretScan {
   std::optional<SecretMatch> next();
 
  private:
+  bool word_starts() const;
+  std::optional<SecretMatch> match_here(const struct Shape& shape);
+
   std::string_view text_;
   std::size_t at_ = 0;
   std::size_t last_end_ = 0;

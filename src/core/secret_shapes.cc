@@ -115,8 +115,6 @@ const CharacterSet& characters(Body body) {
   }
 }
 
-bool any_case(Body body) { return body == Body::bearer || body == Body::basic || body == Body::basic_header; }
-
 bool begins_with(std::string_view text, std::string_view beginning, bool any_case) {
   if (!any_case) return text.starts_with(beginning);
   return text.size() >= beginning.size() &&
@@ -241,13 +239,36 @@ std::optional<TextRange> fit_assigned(std::string_view text, std::size_t at) {
 }
 
 std::optional<TextRange> fit_named_secret(std::string_view text, std::size_t begin) {
+  const char first = small_letter(text[begin]);
   for (const std::string_view name : kSecretNames) {
-    const std::size_t length = name_length(name, text.substr(begin));
+    const std::size_t length = name[0] == first ? name_length(name, text.substr(begin)) : 0;
     if (length == 0) continue;
     if (auto range = fit_assigned(text, begin + length)) return range;
   }
   return std::nullopt;
 }
+
+/// Tells most names apart from kSecretNames by their length and first two characters.
+class NameFilter {
+ public:
+  NameFilter() {
+    for (const std::string_view name : kSecretNames) {
+      may_begin_[place(name[0], name[1])] = true;
+      if (name[1] == '-') may_begin_[place(name[0], '_')] = may_begin_[place(name[0], name[2])] = true;
+    }
+  }
+  bool may_name_secret(std::string_view name) const {
+    constexpr std::size_t kShortest = 6;
+    return name.size() >= kShortest && may_begin_[place(name[0], name[1])];
+  }
+
+ private:
+  /// The same for small and capital letters.
+  static std::size_t place(char first, char second) {
+    return static_cast<std::size_t>(first & 31) << 5 | static_cast<std::size_t>(second & 31);
+  }
+  std::array<bool, 1024> may_begin_{};
+};
 
 /// "(?:api[-_]?key|token)"
 template <std::size_t N>
@@ -288,10 +309,15 @@ std::size_t name_length(std::string_view name, std::string_view text) {
 }
 
 bool names_secret(std::string_view member_name) {
-  return std::ranges::any_of(kSecretNames, [member_name](std::string_view name) {
-    return member_name.size() <= name.size() && name_length(name, member_name) == member_name.size() &&
-           !member_name.empty();
-  });
+  static const NameFilter kFilter;
+  return kFilter.may_name_secret(member_name) &&
+         std::ranges::any_of(kSecretNames, [=](std::string_view name) {
+           return name_length(name, member_name) == member_name.size();
+         });
+}
+
+bool is_any_case(Body body) {
+  return body == Body::bearer || body == Body::basic || body == Body::basic_header;
 }
 
 std::size_t jwt_header_end(std::string_view text, std::size_t begin) {
@@ -303,7 +329,7 @@ bool needs_word_start(Body body) {
 }
 
 std::optional<TextRange> fit(const Shape& shape, std::string_view text, std::size_t begin) {
-  if (!begins_with(text.substr(begin), shape.begins, any_case(shape.body))) return std::nullopt;
+  if (!begins_with(text.substr(begin), shape.begins, is_any_case(shape.body))) return std::nullopt;
   const std::size_t at = begin + shape.begins.size();
   switch (shape.body) {
     case Body::jwt:

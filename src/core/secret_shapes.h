@@ -43,6 +43,9 @@ struct TextRange {
 
 std::span<const Shape> compiled_shapes();
 
+/// Whether a shape's literal beginning stands for letters of any case.
+bool is_any_case(Body body);
+
 /// Whether a shape fits only where a word starts: not in the middle of "risk-assessment".
 bool needs_word_start(Body body);
 

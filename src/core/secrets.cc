@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
+#include <cassert>
+#include <map>
+#include <set>
 #include <vector>
 
 #include "core/secret_rules.h"
@@ -21,51 +23,63 @@ char large_letter(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 
 class Dispatch {
  public:
   Dispatch() {
+    std::map<std::size_t, Shapes> by_pair;
     const auto shapes = compiled_shapes();
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      if (shapes[i].body == Body::named_secret) {
-        for (const std::string_view name : secret_names()) add_name(name, i);
-      } else if (shapes[i].body == Body::bearer || shapes[i].body == Body::basic ||
-                 shapes[i].body == Body::basic_header) {
-        add_any_case(shapes[i].begins[0], shapes[i].begins[1], i);
-      } else if (shapes[i].begins.size() == 1) {
-        for (int second = 0; second < 256; ++second) add(shapes[i].begins[0], static_cast<char>(second), i);
-      } else {
-        add(shapes[i].begins[0], shapes[i].begins[1], i);
-      }
+      for (const std::size_t pair : beginnings(shapes[i]))
+        by_pair[pair].push_back(static_cast<std::uint8_t>(i));
     }
+    std::map<Shapes, std::uint8_t> known;
+    lists_.emplace_back();
+    for (const auto& [pair, shapes_there] : by_pair) {
+      const auto [entry, is_new] = known.emplace(shapes_there, static_cast<std::uint8_t>(lists_.size()));
+      if (is_new) lists_.push_back(shapes_there);
+      list_of_pair_[pair] = entry->second;
+    }
+    assert(lists_.size() <= UINT8_MAX);
   }
 
-  bool is_candidate(const char* at) const { return pairs_.test(pair(at[0], at[1])); }
-  std::span<const std::uint8_t> shapes(char first) const {
-    return shapes_[static_cast<unsigned char>(first)];
+  bool is_candidate(const char* at) const { return list_of_pair_[pair(at[0], at[1])] != 0; }
+  std::span<const std::uint8_t> shapes(const char* at) const {
+    return lists_[list_of_pair_[pair(at[0], at[1])]];
   }
 
  private:
+  using Shapes = std::vector<std::uint8_t>;
+
   static std::size_t pair(char first, char second) {
     return static_cast<std::size_t>(static_cast<unsigned char>(first)) << 8 |
            static_cast<unsigned char>(second);
   }
-  void add(char first, char second, std::size_t shape) {
-    pairs_.set(pair(first, second));
-    auto& known = shapes_[static_cast<unsigned char>(first)];
-    if (known.empty() || known.back() != shape) known.push_back(static_cast<std::uint8_t>(shape));
+
+  /// The pairs that a shape can begin with.
+  static std::set<std::size_t> beginnings(const Shape& shape) {
+    std::set<std::size_t> pairs;
+    if (shape.body == Body::named_secret) {
+      for (const std::string_view name : secret_names()) {
+        add_any_case(pairs, name[0], name[1]);
+        if (name[1] != '-') continue;  // it may be missing or stand as '_'
+        add_any_case(pairs, name[0], '_');
+        add_any_case(pairs, name[0], name[2]);
+      }
+    } else if (shape.begins.size() == 1) {
+      for (int second = 0; second < 256; ++second)
+        pairs.insert(pair(shape.begins[0], static_cast<char>(second)));
+    } else if (is_any_case(shape.body)) {
+      add_any_case(pairs, shape.begins[0], shape.begins[1]);
+    } else {
+      pairs.insert(pair(shape.begins[0], shape.begins[1]));
+    }
+    return pairs;
   }
-  void add_any_case(char first, char second, std::size_t shape) {
+  static void add_any_case(std::set<std::size_t>& pairs, char first, char second) {
     for (const char a : {first, large_letter(first)}) {
-      for (const char b : {second, large_letter(second)}) add(a, b, shape);
+      for (const char b : {second, large_letter(second)}) pairs.insert(pair(a, b));
     }
   }
-  /// A '-' in the name may be missing or stand as '_'.
-  void add_name(std::string_view name, std::size_t shape) {
-    add_any_case(name[0], name[1], shape);
-    if (name[1] != '-') return;
-    add_any_case(name[0], '_', shape);
-    add_any_case(name[0], name[2], shape);
-  }
 
-  std::bitset<65536> pairs_;
-  std::array<std::vector<std::uint8_t>, 256> shapes_;
+  std::vector<Shapes> lists_;  ///< the first one is empty
+  std::array<std::uint8_t, 65536> list_of_pair_{};
 };
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
@@ -117,21 +131,28 @@ std::optional<SecretMatch> SecretScan::next() {
   if (text_.size() < kShortestSecret) return std::nullopt;
   for (; at_ + kShortestSecret <= text_.size(); ++at_) {
     if (!kDispatch.is_candidate(text_.data() + at_)) continue;
-    const auto shapes = compiled_shapes();
-    const bool word_start =
-        at_ == last_end_ || !is_alnum(text_[at_ - 1]) || ends_in_escape(text_.substr(0, at_));
-    for (const std::uint8_t i : kDispatch.shapes(text_[at_])) {
-      const Shape& shape = shapes[i];
-      if (needs_word_start(shape.body) && !word_start) continue;
-      if (shape.body == Body::jwt && at_ < no_jwt_before_) continue;
-      if (const auto range = fit(shape, text_, at_)) {
-        at_ = last_end_ = range->end;
-        return SecretMatch{range->begin, range->end, shape.rule};
-      }
-      if (shape.body == Body::jwt) no_jwt_before_ = jwt_header_end(text_, at_);
+    // Shapes that need a word's start begin with a letter or digit, the others with neither.
+    if (is_alnum(text_[at_]) && !word_starts()) continue;
+    for (const std::uint8_t i : kDispatch.shapes(text_.data() + at_)) {
+      if (auto match = match_here(compiled_shapes()[i])) return match;
     }
   }
   return std::nullopt;
+}
+
+bool SecretScan::word_starts() const {
+  return at_ == last_end_ || !is_alnum(text_[at_ - 1]) || ends_in_escape(text_.substr(0, at_));
+}
+
+std::optional<SecretMatch> SecretScan::match_here(const Shape& shape) {
+  if (shape.body == Body::jwt && at_ < no_jwt_before_) return std::nullopt;
+  const auto range = fit(shape, text_, at_);
+  if (!range) {
+    if (shape.body == Body::jwt) no_jwt_before_ = jwt_header_end(text_, at_);
+    return std::nullopt;
+  }
+  at_ = last_end_ = range->end;
+  return SecretMatch{range->begin, range->end, shape.rule};
 }
 
 bool holds_secret(std::string_view text) { return SecretScan(text).next().has_value(); }
