@@ -92,7 +92,8 @@ std::string to_text(const DatabaseStatus& status, const Instance& instance) {
   }
   text += "instance   " + instance.address + ": ";
   if (!instance.ready) return text + "nobody answers\n";
-  return text + (instance.ok() ? "ready\n" : "not ready: " + printable(instance.ready->body) + "\n");
+  if (instance.ok()) return text + "ready\n";
+  return text + "not ready: " + json_text(instance.ready->body).value_or("it does not say why") + "\n";
 }
 
 }  // namespace

@@ -1,0 +1,34 @@
+// verify: reads the ledger as audit_auditor and says what verify.h makes of it.
+#include <filesystem>
+#include <optional>
+#include <ostream>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "app/connections.h"
+#include "app/keyring_file.h"
+#include "app/moment.h"
+#include "app/verify.h"
+
+namespace sealstream {
+
+int verify_command(const Config& config, const VerifyRequest& request, const Terminal& terminal) {
+  VerifyOptions options{.tenant = request.tenant, .since = std::nullopt, .chain_only = request.chain_only};
+  if (!request.since.empty()) {
+    options.since = parse_moment(request.since);
+    if (!options.since)
+      throw UsageError("--since: allowed: a moment in UTC, for example 2026-11-01T00:00:00Z");
+  }
+  std::optional<Keyring> keyring;
+  if (std::filesystem::exists(config.keyring_file)) {
+    keyring = read_keyring(config.keyring_file);
+  } else {
+    terminal.err << "warning: " << config.keyring_file << " is not there: personal values are not opened\n";
+  }
+  LedgerReader reader(connection_options(config.postgres, config.postgres.auditor));
+  const VerifyReport report = verify(reader, keyring ? &*keyring : nullptr, options);
+  terminal.out << (request.json ? report_json(report) : report_text(report));
+  return exit_code(report.verdict);
+}
+
+}  // namespace sealstream
