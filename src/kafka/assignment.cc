@@ -29,11 +29,27 @@ void check(rd_kafka_resp_err_t error, const std::string& what) {
 
 }  // namespace
 
-Held::Held(PartitionId partition, Queue queue) : id(std::move(partition)), own_queue(std::move(queue)) {
-  rd_kafka_queue_cb_event_enable(own_queue.get(), mark_strayed, this);
+Held::~Held() {
+  if (own_queue_) {
+    rd_kafka_queue_cb_event_enable(own_queue_.get(), nullptr, nullptr);
+  }
 }
 
-Held::~Held() { rd_kafka_queue_cb_event_enable(own_queue.get(), nullptr, nullptr); }
+void Held::forward(Queue own_queue, rd_kafka_queue_s* lane_queue) {
+  if (own_queue_) {
+    rd_kafka_queue_cb_event_enable(own_queue_.get(), nullptr, nullptr);
+  }
+  own_queue_ = std::move(own_queue);
+  rd_kafka_queue_cb_event_enable(own_queue_.get(), mark_strayed, this);
+  forward_to(lane_queue);
+}
+
+void Held::forward_to(rd_kafka_queue_s* queue) {
+  if (own_queue_) {
+    rd_kafka_queue_forward(own_queue_.get(), queue);
+    strayed = false;
+  }
+}
 
 void Held::advance(AssignmentNumber number, Offset position) {
   const std::lock_guard guard(lock_);
@@ -81,7 +97,7 @@ void Assignment::unassign() {
 void Assignment::mend() {
   const std::lock_guard guard(lock_);
   for (auto& [id, held] : held_) {
-    if (held->assigned && held->strayed && !held->stopped) {
+    if (held->assigned && held->strayed) {
       forward(*held);
       probe_.queue_forward_lost(id);
     }
@@ -150,14 +166,23 @@ void Assignment::restart_for_seeks() {
 /// answers neither, and fetches nothing.
 void Assignment::stop_fetchers() {
   const rd_kafka_resp_err_t error = rd_kafka_assign(client_, nullptr);
-  if (error == RD_KAFKA_RESP_ERR__DESTROY) {
-    return;
+  if (error != RD_KAFKA_RESP_ERR__DESTROY) {
+    check(error, "partitions could not be let go");
+    rd_kafka_topic_partition_list_t* answer = nullptr;
+    if (rd_kafka_assignment(client_, &answer) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const PartitionList nothing(answer);
+      assert(nothing->cnt == 0);
+    }
   }
-  check(error, "partitions could not be let go");
-  rd_kafka_topic_partition_list_t* answer = nullptr;
-  if (rd_kafka_assignment(client_, &answer) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const PartitionList nothing(answer);
-    assert(nothing->cnt == 0);
+  drain_own_queues();
+}
+
+/// What a stop leaves in a partition's own queue refers to the partition, which then is never freed when its
+/// topic is deleted, and librdkafka 2.0.2 waits for it for ever when the client goes.
+void Assignment::drain_own_queues() {
+  const Queue nowhere(rd_kafka_queue_new(client_));  // destroyed, it drops what is in it and what comes
+  for (auto& [id, held] : held_) {
+    held->forward_to(nowhere.get());
   }
 }
 
@@ -175,20 +200,19 @@ void Assignment::start_fetchers(const Positions& positions) {
   }
 }
 
+/// Asks for the queue each time: a topic that was deleted and made again has others.
 void Assignment::forward(Held& held) {
-  rd_kafka_queue_forward(held.own_queue.get(), lane_queues_[held.lane]);
-  held.strayed = false;
+  Queue own(rd_kafka_queue_get_partition(client_, held.id.topic.c_str(), held.id.partition.value()));
+  if (!own) {
+    throw SourceError("Kafka: the client has no queue for " + text(held.id));
+  }
+  held.forward(std::move(own), lane_queues_[held.lane]);
 }
 
 Held& Assignment::make_held(const PartitionId& id) {
   std::unique_ptr<Held>& held = held_[id];
   if (!held) {
-    Queue own(rd_kafka_queue_get_partition(client_, id.topic.c_str(), id.partition.value()));
-    if (!own) {
-      held_.erase(id);
-      throw SourceError("Kafka: the client has no queue for " + text(id));
-    }
-    held = std::make_unique<Held>(id, std::move(own));
+    held = std::make_unique<Held>(id);
   }
   return *held;
 }
@@ -212,6 +236,10 @@ std::vector<Held*> Assignment::assigned() const {
     }
   }
   return found;
+}
+
+bool Assignment::lane_is_empty(const Held& held) const {
+  return rd_kafka_queue_length(lane_queues_[held.lane]) == 0;
 }
 
 }  // namespace sealstream

@@ -27,13 +27,18 @@ using AssignmentNumber = std::int64_t;
 /// A partition that was assigned at least once. Lives as long as its Assignment.
 class Held {
  public:
-  Held(PartitionId partition, Queue own_queue);
+  explicit Held(PartitionId partition) : id(std::move(partition)) {}
   ~Held();
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
   const PartitionId id;
-  const Queue own_queue;  ///< librdkafka's for this partition; forwarded to the lane's while assigned
+
+  /// Forwards librdkafka's own queue of the partition, and clears `strayed`, which is set again by the first
+  /// record that stays in it.
+  void forward(Queue own_queue, rd_kafka_queue_s* lane_queue);
+  /// The same for the queue that it was given last, if any.
+  void forward_to(rd_kafka_queue_s* queue);
 
   /// Notes that the lane has seen everything below `position`, if `number` is still the assignment.
   void advance(AssignmentNumber number, Offset position);
@@ -47,6 +52,8 @@ class Held {
   std::atomic<bool> strayed = false;   ///< its forwarding is lost, or seems to be
 
  private:
+  Queue own_queue_;  ///< the forwarding's owner uses it under its lock
+
   mutable std::mutex lock_;
   AssignmentNumber number_ = 0;
   Offset position_;
@@ -80,6 +87,8 @@ class Assignment {
   Held* find(std::string_view topic, std::int32_t partition) const;
   /// What is assigned now.
   std::vector<Held*> assigned() const;
+  /// Whether nothing waits for the lane that reads the partition.
+  bool lane_is_empty(const Held& held) const;
 
  private:
   using Positions = std::vector<std::pair<PartitionId, Offset>>;
@@ -89,6 +98,7 @@ class Assignment {
   bool seek_once(const PartitionId& id, Offset offset);
   void restart_for_seeks();
   void stop_fetchers();
+  void drain_own_queues();
   void start_fetchers(const Positions& positions);
   void forward(Held& held);
 

@@ -39,6 +39,15 @@ std::vector<PartitionId> ids_of(const rd_kafka_topic_partition_list_s& list) {
   return ids;
 }
 
+void check_topics(const std::vector<std::string>& topics) {
+  for (const std::string& topic : topics) {
+    if (!is_topic_name(topic)) {
+      throw SourceError("kafka.topics: \"" + topic +
+                        "\" is no name of a topic (letters, digits, '.', '_', '-')");
+    }
+  }
+}
+
 }  // namespace
 
 Consumer::Consumer(KafkaOptions options, std::size_t lanes, Probe& probe)
@@ -48,6 +57,7 @@ Consumer::Consumer(KafkaOptions options, std::size_t lanes, Probe& probe)
       lane_queues_(make_queues(client_.get(), lanes)),
       assignment_(client_.get(), borrow(lane_queues_), probe),
       watch_(client_.get(), assignment_, options_, probe) {
+  check_topics(options_.topics);
   for (const Queue& queue : lane_queues_) {
     streams_.push_back(
         std::make_unique<LaneStream>(client_.get(), queue.get(), assignment_, options_, probe));
@@ -67,7 +77,11 @@ void Consumer::serve(GroupListener& listener, std::stop_token stop) {
   } catch (...) {
     thrown = std::current_exception();
   }
-  leave();
+  try {
+    leave();
+  } catch (...) {
+    thrown = thrown ? thrown : std::current_exception();
+  }
   listener_ = nullptr;
   if (!thrown) {
     thrown = std::exchange(thrown_, nullptr);
@@ -164,15 +178,19 @@ std::optional<Extent> Consumer::extent(const PartitionId& id, milliseconds timeo
 
 /// rd_kafka_consumer_close would wait without a limit for a broker that is away.
 void Consumer::leave() {
+  watch_.stop();
   const Queue queue(rd_kafka_queue_new(client_.get()));
-  const KafkaError error(rd_kafka_consumer_close_queue(client_.get(), queue.get()));
+  const KafkaError refused(rd_kafka_consumer_close_queue(client_.get(), queue.get()));
   const Clock::time_point deadline = Clock::now() + options_.leave_deadline;
-  while (!error && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < deadline) {
+  while (!refused && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < deadline) {
     rd_kafka_queue_poll_callback(queue.get(), static_cast<int>(kPoll.count()));
   }
-  if (!held_.empty()) {
-    const std::vector<PartitionId> partitions = std::exchange(held_, {});
-    listener_->revoked(partitions);
+  while (refused && !held_.empty() && Clock::now() < deadline) {
+    poll(kPoll);  // a member that was put out is told that it lost all
+  }
+  const std::vector<PartitionId> held = std::exchange(held_, {});
+  if (!held.empty()) {
+    listener_->revoked(held);
   }
   assignment_.unassign();
 }

@@ -27,7 +27,9 @@ void ExtentWatch::wake() {
 void ExtentWatch::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     ask_positions();
-    ask_cluster();
+    if (!stop.stop_requested()) {
+      ask_cluster();
+    }
     std::unique_lock guard(lock_);
     woken_.wait_for(guard, stop, options_.extent_interval, [this] { return wake_; });
     wake_ = false;
@@ -53,8 +55,7 @@ void ExtentWatch::ask_positions() {
 
 void ExtentWatch::look_for_stall(Held& held, Offset end) {
   const Offset position = held.position();
-  const bool lane_has_records = rd_kafka_queue_length(held.own_queue.get()) > 0;  // follows the forwarding
-  if (held.stopped || lane_has_records || position >= end) {
+  if (held.stopped || !assignment_.lane_is_empty(held) || position >= end) {
     stalls_.erase(held.id);
     return;
   }

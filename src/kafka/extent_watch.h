@@ -21,6 +21,8 @@ class ExtentWatch {
 
   /// Asks at once. Thread-safe.
   void wake();
+  /// Asks no more; does not wait for a question under way. Thread-safe.
+  void stop() { thread_.request_stop(); }
 
  private:
   /// Since when a partition lags while its lane gets nothing of it.

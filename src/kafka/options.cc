@@ -9,6 +9,13 @@
 
 namespace sealstream {
 
+bool is_topic_name(std::string_view name) {
+  constexpr std::size_t kLongest = 249;
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !name.empty() && name.size() <= kLongest && name != "." && name != ".." &&
+         name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
 const std::vector<std::string>& refused_properties() {
   static const std::vector<std::string> names = {
       "allow.auto.create.topics", "auto.commit.enable",   "auto.offset.reset",

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sealstream {
@@ -31,16 +32,17 @@ struct KafkaOptions {
   std::size_t queue_records_per_lane = 20'000;
   /// What one fetch asks of a partition; a broker sends a first batch that is larger all the same.
   std::size_t fetch_bytes_per_partition = 256 * 1024;
-  /// ... and of all partitions of a broker.
-  std::size_t fetch_bytes = 8 * 1024 * 1024;
+  /// ... and of all partitions of a broker. The answer's memory is held until the last of its records is
+  /// gone, so that a lane that rests holds some of its neighbours' records too.
+  std::size_t fetch_bytes = 2 * 1024 * 1024;
   /// How long a broker may hold a fetch that finds nothing. A partition that was just assigned or sought
   /// waits at most this long for the fetch under way.
   milliseconds fetch_wait{100};
 
   /// Starts and ends of all assigned partitions are asked of the broker this often.
   milliseconds extent_interval{5'000};
-  /// How long one such question may take.
-  milliseconds extent_timeout{5'000};
+  /// How long one such question may take. A consumer that goes waits for the one under way.
+  milliseconds extent_timeout{2'000};
   /// A partition that lags, and of which an idle lane got nothing for this long, is forwarded again.
   milliseconds stall_after{10'000};
   /// How long librdkafka may take to acknowledge a seek.
@@ -51,6 +53,9 @@ struct KafkaOptions {
   /// librdkafka's own properties, by its names, for TLS, SASL and tuning.
   std::map<std::string, std::string> properties;
 };
+
+/// Whether Kafka allows this as the name of a topic. What begins with ^ would be taken for a pattern.
+bool is_topic_name(std::string_view name);
 
 /// The properties that would break delivery, or that have an option of their own. Sorted.
 const std::vector<std::string>& refused_properties();

@@ -92,6 +92,12 @@ std::string fresh_name(const std::string& stem) {
 
 std::string make_topic(int partitions, const Settings& settings, const std::string& broker) {
   const std::string topic = fresh_name("audit.events");
+  make_topic_named(topic, partitions, settings, broker);
+  return topic;
+}
+
+void make_topic_named(const std::string& topic, int partitions, const Settings& settings,
+                      const std::string& broker) {
   const Client client = make_client({{"bootstrap.servers", broker}});
   std::array<char, 512> error{};
   rd_kafka_NewTopic_t* asked =
@@ -106,7 +112,15 @@ std::string make_topic(int partitions, const Settings& settings, const std::stri
   if (!eventually([&] { return partition_count(client, topic) == partitions; })) {
     throw std::runtime_error("the topic was not made");
   }
-  return topic;
+}
+
+void delete_topic(const std::string& topic) {
+  const Client client = make_client({{"bootstrap.servers", broker_address()}});
+  rd_kafka_DeleteTopic_t* asked = rd_kafka_DeleteTopic_new(topic.c_str());
+  administrate(client, [&](rd_kafka_queue_t* queue) {
+    rd_kafka_DeleteTopics(client.get(), &asked, 1, nullptr, queue);
+  });
+  rd_kafka_DeleteTopic_destroy(asked);
 }
 
 void delete_records(const PartitionId& id, Offset offset) {

@@ -27,6 +27,11 @@ using Settings = std::map<std::string, std::string>;
 std::string make_topic(int partitions, const Settings& settings = {},
                        const std::string& broker = broker_address());
 
+void make_topic_named(const std::string& topic, int partitions, const Settings& settings = {},
+                      const std::string& broker = broker_address());
+
+void delete_topic(const std::string& topic);
+
 /// Everything below `offset` is gone from the broker afterwards.
 void delete_records(const PartitionId& id, Offset offset);
 

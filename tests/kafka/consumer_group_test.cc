@@ -165,6 +165,47 @@ TEST(ConsumerGroup, IsLeftInOrderWhenTheListenerThrows) {
   EXPECT_TRUE(eventually([&] { return next.assigned_now().size() == 2; }, milliseconds(5'000)));
 }
 
+TEST(ConsumerGroup, SaysSoWhenAnotherProcessTakesItsPlaceForGood) {
+  const std::string topic = make_topic(2);
+  KafkaOptions options = options_for({topic});
+  options.group_instance_id = "one-place";
+  Taken taken;
+  Member first(options, 1, taken);
+  first.start();
+  ASSERT_TRUE(eventually([&] { return first.assigned_now().size() == 2; }));
+  Member second(options, 1, taken);
+  second.start();
+  ASSERT_TRUE(eventually([&] { return first.ended(); }));
+  first.stop();
+  EXPECT_THROW(std::rethrow_exception(first.thrown), SourceError);
+  EXPECT_TRUE(first.assigned_now().empty());
+  EXPECT_TRUE(eventually([&] { return second.assigned_now().size() == 2; }));
+}
+
+TEST(ConsumerGroup, IsOutOfRangeWhenItsTopicWasMadeAgain) {
+  const std::string topic = make_topic(3);
+  const std::vector<PartitionId> ids = partitions_of(topic, 3);
+  Taken taken;
+  Member member(options_for({topic}), 2, taken);
+  member.start();
+  send_to_all(ids, 50, 0);
+  ASSERT_TRUE(eventually([&] { return behind(taken, ids, 50).empty(); }));
+  delete_topic(topic);
+  ASSERT_TRUE(eventually([&] { return member.assigned_now().empty(); }));
+  make_topic_named(topic, 3);
+  send_to_all(ids, 10, 0);
+  for (const PartitionId& id : ids) {
+    EXPECT_TRUE(eventually([&] { return taken.of(id).out_of_range > 0; })) << id.partition.value();
+  }
+  for (const PartitionId& id : ids) {
+    member.on_lane(static_cast<std::size_t>(id.partition.value()) % 2, [&](RecordStream& stream) {
+      taken.go_to(id, Offset(0));
+      stream.seek(id, Offset(0));
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return behind(taken, ids, 10).empty(); }));
+}
+
 TEST(ConsumerGroup, MirrorsOffsetsForLagTools) {
   const std::string topic = make_topic(1);
   const PartitionId id{topic, Partition(0)};

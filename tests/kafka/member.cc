@@ -13,7 +13,9 @@ void Taken::take(std::size_t lane, const Delivery& delivery) {
       return;
     }
     of.offsets.push_back(record.offset.value());
-    of.values.emplace_back(record.value.value_or(""));
+    if (keeps_values_) {
+      of.values.emplace_back(record.value.value_or(""));
+    }
     of.next = sealstream::next(record.offset);
   } else if (const auto* end = std::get_if<EndReached>(&delivery)) {
     Of& of = partitions_[end->id];
@@ -121,7 +123,7 @@ void Member::run_lane(std::size_t lane, std::stop_token stop) {
         errand_done_.notify_all();
       }
     }
-    if (rests_) {
+    if ((resting_ >> lane & 1U) != 0) {
       std::this_thread::sleep_for(milliseconds(5));
     } else if (const std::optional<Delivery> delivery = stream.next(milliseconds(20))) {
       taken_.take(lane, *delivery);

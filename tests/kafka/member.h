@@ -31,12 +31,14 @@ class Taken {
     std::set<std::size_t> lanes;
   };
 
+  explicit Taken(bool keeps_values = true) : keeps_values_(keeps_values) {}
   void take(std::size_t lane, const Delivery& delivery);
   void go_to(const PartitionId& id, Offset next);
   Of of(const PartitionId& id) const;
   Offset next(const PartitionId& id) const { return of(id).next; }
 
  private:
+  const bool keeps_values_;
   mutable std::mutex lock_;
   std::map<PartitionId, Of> partitions_;
 };
@@ -52,7 +54,8 @@ class Member final : public GroupListener {
   /// Runs on the lane's thread, between two records; waits until it has run.
   void on_lane(std::size_t lane, const std::function<void(RecordStream&)>& work);
   /// A lane that rests takes no records.
-  void rest(bool rests) { rests_ = rests; }
+  void rest(bool rests) { resting_ = rests ? ~0U : 0U; }
+  void rest_lane(std::size_t lane) { resting_ = 1U << lane; }
 
   std::vector<PartitionId> assigned_now() const;
   int assignments() const { return assignments_; }
@@ -84,7 +87,7 @@ class Member final : public GroupListener {
   Taken& taken_;
   RecordingProbe probe_;
   Consumer consumer_;
-  std::atomic<bool> rests_ = false;
+  std::atomic<unsigned> resting_ = 0;  ///< a bit a lane
   std::atomic<int> assignments_ = 0;
   std::atomic<int> revocations_ = 0;
   std::atomic<bool> ended_ = false;

@@ -38,6 +38,9 @@ TEST(KafkaOptions, AreCheckedWhenAConsumerIsMade) {
   EXPECT_THROW(Consumer(options, 1, probe), SourceError);
   options.properties = {{"fetch.wait.max.ms", "20"}};
   EXPECT_NO_THROW(Consumer(options, 1, probe));
+  options.topics = {"^audit.*"};
+  EXPECT_THROW(Consumer(options, 1, probe), SourceError);
+  options.topics = {"audit.events.v1"};
   options.session_timeout = milliseconds(0);
   EXPECT_THROW(Consumer(options, 1, probe), SourceError);
 }
