@@ -33,7 +33,7 @@ struct ConnectionOptions {
 /// DatabaseError (misconfigured: no SQLSTATE of a server) where it cannot. Holds the password: never log it.
 std::vector<std::pair<std::string, std::string>> connection_parameters(const ConnectionOptions& options);
 
-/// The same as one string for libpqxx. Holds the password: never log it.
+/// The same as one connection string. Holds the password: never log it.
 std::string connection_string(const ConnectionOptions& options);
 
 }  // namespace sealstream

@@ -29,7 +29,7 @@ kHomes = {
     r"yaml-cpp/": ["app"],
     r"CLI/": ["app"],
     r"librdkafka/": ["kafka"],
-    r"libpq|postgresql/|pqxx": ["postgres"],
+    r"libpq|postgresql/": ["postgres"],
     r"prometheus/": ["metrics"],
 }
 
