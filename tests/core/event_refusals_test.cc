@@ -174,9 +174,8 @@ std::vector<Fault> attribute_faults() {
   };
 }
 
-std::vector<Fault> member_faults() {
+std::vector<Fault> llm_call_faults() {
   constexpr Family llm = Family::llm_call;
-  constexpr Family tool = Family::tool_invocation;
   return {
       {"no data", [](Published& p) { p.data = "null"; }, Reason::schema, "data", "Send data",
        Mode::structured},
@@ -223,6 +222,12 @@ std::vector<Fault> member_faults() {
       {"endless number", member(llm, "extra", R"({"a":[1e999999999]})"), Reason::schema, "data.extra.a[0]",
        "64 characters"},
       {"detail as text", member(llm, "detail", "\"x\""), Reason::schema, "data.detail", "JSON object"},
+  };
+}
+
+std::vector<Fault> other_family_faults() {
+  constexpr Family tool = Family::tool_invocation;
+  return {
       {"no tool", missing(tool, "tool"), Reason::schema, "data.tool.name", "tool_invocation", Mode::binary,
        tool},
       {"no tool error", missing(tool, "outcome"), Reason::schema, "data.outcome.tool_error", "need it",
@@ -276,7 +281,8 @@ TEST(Refusals, OfAttributesNameTheAttribute) {
   for (const Fault& fault : attribute_faults()) expect_refused(fault);
 }
 TEST(Refusals, OfMembersNameTheMember) {
-  for (const Fault& fault : member_faults()) expect_refused(fault);
+  for (const Fault& fault : llm_call_faults()) expect_refused(fault);
+  for (const Fault& fault : other_family_faults()) expect_refused(fault);
 }
 
 TEST(Refusals, NameTheSamePathInAllModes) {

@@ -37,7 +37,8 @@ struct Example {
   std::string near_miss;  ///< stays
 };
 
-std::vector<Example> examples() {
+/// Shapes that are a literal beginning and a run of characters: the keys of AI providers and clouds.
+std::vector<Example> provider_examples() {
   return {
       {"anthropic-key", "sk-ant-api03-" + letters(20), "sk-ant-api03"},
       {"openai-key", "sk-proj-" + letters(20), "sk-proj-short"},
@@ -62,6 +63,11 @@ std::vector<Example> examples() {
       {"github-token", "ghs_" + letters(36), "ghs_" + letters(19)},
       {"github-token", "ghr_" + letters(36), "ghr_" + letters(19)},
       {"github-token", "github_pat_" + letters(82), "github_pat_" + letters(19)},
+  };
+}
+
+std::vector<Example> service_examples() {
+  return {
       {"gitlab-token", "glpat-" + letters(20), "glpat-" + letters(15)},
       {"gitlab-token", "gldt-" + letters(20), "gldt-" + letters(15)},
       {"gitlab-token", "glrt-" + letters(20), "glrt-" + letters(15)},
@@ -97,6 +103,11 @@ std::vector<Example> examples() {
       {"service-token", "PMAK-" + letters(24), "PMAK-" + letters(19)},
       {"azure-key", "AccountKey=" + letters(86) + "==", "AccountKey=" + letters(39)},
       {"azure-key", "SharedAccessKey=" + letters(43) + "=", "SharedAccessKey=" + letters(39)},
+  };
+}
+
+std::vector<Example> grammar_examples() {
+  return {
       {"jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0." + letters(43), "eyJhbGciOiJIUzI1NiJ9"},
       {"jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "eyJhbGci.short"},
       {"private-key",
@@ -111,6 +122,13 @@ std::vector<Example> examples() {
       {"basic-auth", "Authorization: Basic dXNlcjpw", "Authorization: Basic dXNlcjp"},
       {"azure-key", "AccountKey=" + letters(40), "AccountKey"},
   };
+}
+
+std::vector<Example> examples() {
+  std::vector<Example> all = provider_examples();
+  for (const auto& more : {service_examples(), grammar_examples()})
+    all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 TEST(Secrets, OfEveryShapeAreReplaced) {
