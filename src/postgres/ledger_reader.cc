@@ -243,6 +243,7 @@ std::vector<LiveColumn> LedgerReader::columns() {
       "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"
       " WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum");
   std::vector<LiveColumn> columns;
+  columns.reserve(static_cast<std::size_t>(row_count(answer)));
   for (int i = 0; i < row_count(answer); ++i)
     columns.push_back({text_at(answer, i, 0), text_at(answer, i, 1)});
   return columns;
@@ -270,6 +271,7 @@ std::vector<StoredHead> LedgerReader::heads(const std::optional<std::string>& te
       " FROM audit.chain_heads WHERE $1::text IS NULL OR tenant_id = $1",
       tenant);
   std::vector<StoredHead> heads;
+  heads.reserve(static_cast<std::size_t>(row_count(answer)));
   for (int i = 0; i < row_count(answer); ++i) {
     heads.push_back({text_at(answer, i, 0), Seq(int8_at(answer, i, 1)), text_at(answer, i, 2),
                      from_postgres_time(int8_at(answer, i, 3)), int8_at(answer, i, 4),
@@ -285,6 +287,7 @@ std::vector<StoredPartition> LedgerReader::partitions() {
   const Answer answer = connection_->query(std::string(kWanted) + "partitions UNION ALL " +
                                            std::string(kWanted) + "partition_epochs ORDER BY 1, 3, 2");
   std::vector<StoredPartition> partitions;
+  partitions.reserve(static_cast<std::size_t>(row_count(answer)));
   for (int i = 0; i < row_count(answer); ++i) {
     partitions.push_back({text_at(answer, i, 0), LogEpoch(int8_at(answer, i, 1)),
                           Partition(static_cast<std::int32_t>(int8_at(answer, i, 2))),
@@ -303,6 +306,7 @@ std::vector<RepeatedId> LedgerReader::repeated_ids(const std::optional<std::stri
           std::to_string(limit),
       tenant);
   std::vector<RepeatedId> repeated;
+  repeated.reserve(static_cast<std::size_t>(row_count(answer)));
   for (int i = 0; i < row_count(answer); ++i) {
     repeated.push_back({text_at(answer, i, 0), text_at(answer, i, 1), Seq(int8_at(answer, i, 2)),
                         Seq(int8_at(answer, i, 3)), int8_at(answer, i, 4)});
