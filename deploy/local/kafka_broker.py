@@ -92,7 +92,8 @@ class KafkaBroker(Server):
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        identity = b"\0" + uuid.uuid4().bytes[1:]  # an id that began with "-" would be taken for an option
+        cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
         command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
         with open(self.log, "ab") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/")
