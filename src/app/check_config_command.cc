@@ -61,9 +61,8 @@ void check_topics(const Config& config, std::vector<Finding>& findings) {
 int check_config_command(const Config& config, const CheckConfigRequest& request, const Terminal& terminal) {
   std::vector<Finding> findings;
   findings.push_back({"configuration", true, "every key is known and in its range"});
+  check_secret_files(config);
   findings.push_back(check_keyring(config));
-  (void)connection_options(config.postgres, config.postgres.writer);
-  (void)kafka_options(config.kafka);
   findings.push_back({"secret files", true, "readable, and by their owner alone"});
   if (request.connect) {
     check_database(config, findings);

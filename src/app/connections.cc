@@ -1,8 +1,15 @@
 #include "app/connections.h"
 
+#include "app/keyring_file.h"
 #include "app/secret_file.h"
 
 namespace sealstream {
+
+void check_secret_files(const Config& config) {
+  (void)read_keyring(config.keyring_file);
+  (void)connection_options(config.postgres, config.postgres.writer);
+  (void)kafka_options(config.kafka);
+}
 
 ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleConfig& role) {
   ConnectionOptions options;

@@ -7,6 +7,9 @@
 
 namespace sealstream {
 
+/// Reads every file that `run` needs, before anyone is asked for anything. Throws ConfigError where one cannot be used.
+void check_secret_files(const Config& config);
+
 /// How to reach PostgreSQL as `role`. Throws ConfigError where its password file cannot be used.
 ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleConfig& role);
 

@@ -146,6 +146,7 @@ class Runner {
 
 int run_command(const Config& config, const Terminal& terminal) {
   std::signal(SIGPIPE, SIG_IGN);
+  check_secret_files(config);
   return Runner(config, terminal.color).run();
 }
 
