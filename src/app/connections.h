@@ -7,7 +7,8 @@
 
 namespace sealstream {
 
-/// Reads every file that `run` needs, before anyone is asked for anything. Throws ConfigError where one cannot be used.
+/// Reads every file that `run` needs, before anyone is asked for anything. Throws ConfigError where one
+/// cannot be used.
 void check_secret_files(const Config& config);
 
 /// How to reach PostgreSQL as `role`. Throws ConfigError where its password file cannot be used.

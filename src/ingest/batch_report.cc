@@ -46,7 +46,8 @@ BatchReport report_on(std::span<const Entry> entries, const WriteSet& writes, Ti
     report.duplicates += move.duplicate;
     report.skipped += move.skipped;
     report.next_offsets.emplace_back(move.id, move.to);
-    if (const auto last = last_timestamp(entries, move.id)) report.last_timestamps.emplace_back(move.id, *last);
+    if (const auto last = last_timestamp(entries, move.id))
+      report.last_timestamps.emplace_back(move.id, *last);
   }
   return report;
 }

@@ -47,7 +47,8 @@ struct BatchReport {
   std::vector<std::uint32_t> redactions;  ///< by index in secret_rules()
   std::vector<double> latencies_seconds;  ///< Kafka timestamp to commit, one an event
   std::vector<std::pair<PartitionId, Offset>> next_offsets;
-  std::vector<std::pair<PartitionId, Timestamp>> last_timestamps;  ///< Kafka's, of each partition's last record
+  std::vector<std::pair<PartitionId, Timestamp>>
+      last_timestamps;  ///< Kafka's, of each partition's last record
 };
 
 class Probe {
