@@ -67,6 +67,7 @@ class Process:
     def __init__(self, pid: int, start_ticks: int):
         self.pid = pid
         self.start_ticks = start_ticks
+        self.exit_code: int | None = None  # known once a child of this process has ended; -9 after a kill
 
     @staticmethod
     def start(command: list[str], log: Path, *, user: str | None = None, end_with_parent: str | None = None,
@@ -97,8 +98,16 @@ class Process:
         return {"pid": self.pid, "start_ticks": self.start_ticks}
 
     def alive(self) -> bool:
-        self._reap()
-        return _start_ticks(self.pid) == self.start_ticks
+        """A child lives until all of its threads have ended, its first one may be gone by then."""
+        if self.exit_code is not None:
+            return False
+        try:
+            reaped, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # not a child of this process: whoever started it collects it
+            return _start_ticks(self.pid) == self.start_ticks
+        if reaped != 0:
+            self.exit_code = os.waitstatus_to_exitcode(status)
+        return reaped == 0
 
     def signal(self, number: signal.Signals) -> None:
         """Does nothing when the process has ended."""
@@ -113,12 +122,6 @@ class Process:
 
     def children(self) -> list["Process"]:
         return [child for child in _all_processes() if _parent(child.pid) == self.pid]
-
-    def _reap(self) -> None:
-        try:
-            os.waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:
-            pass  # not a child of this process: whoever started it collects it
 
 
 def _stat_fields(pid: int) -> list[str] | None:

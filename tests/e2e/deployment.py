@@ -49,7 +49,17 @@ class Ingester:
         self._process.signal(number)
 
     def wait_end(self, deadline_s=40):
+        """The exit code of the ended process."""
         self._process.wait_end(deadline_s)
+        return self._process.exit_code
+
+    def lines(self):
+        """How many lines it logged so far, over all its starts."""
+        return self.log.read_bytes().count(b"\n")
+
+    def log_events(self):
+        """What it logged, one dict a line."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def get(self, path):
         """(status code, text) of an endpoint; (None, reason) where nothing answers."""
