@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,8 @@ def kafka(server_directory):
 
 
 @contextmanager
-def migrated(postgres, kafka, directory):
-    deployed = Deployment(postgres, kafka, directory)
+def migrated(postgres, kafka, directory, **options):
+    deployed = Deployment(postgres, kafka, directory, **options)
     try:
         yield deployed.migrate()
     finally:
@@ -47,6 +47,13 @@ def deployment(postgres, kafka, tmp_path):
     """Migrated, with no ingester yet."""
     with migrated(postgres, kafka, tmp_path) as deployed:
         yield deployed
+
+
+@pytest.fixture
+def deploy(postgres, kafka, tmp_path):
+    """Makes one as `deployment`, with options of Deployment's own."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(migrated(postgres, kafka, tmp_path, **options))
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,10 @@ class Ingester:
         except OSError as down:
             return None, str(down)
 
+    def peak_memory_mib(self):
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
     def ready(self):
         return self.get("/readyz")[0] == 200
 

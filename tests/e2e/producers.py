@@ -22,6 +22,21 @@ def event(tenant, number=0, family="auth", action="login", **changes):
     return {name: value for name, value in envelope.items() if value is not None}
 
 
+def llm_call(tenant, **members):
+    """A structured CloudEvent of a completed call whose data has these members too."""
+    data = {"actor": {"type": "user", "id": "u-1"}, "status": "success", "operation": "chat", "provider": "openai",
+            "model": "gpt-4o", "latency_ms": 10, "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}}
+    return event(tenant, family="llm_call", action="completed", data=data | members)
+
+
+def binary(structured, content_type="application/json"):
+    """(value, headers) of the same event in binary mode."""
+    headers = [(f"ce_{name}", str(value).encode()) for name, value in structured.items() if name != "data"]
+    if content_type is not None:
+        headers.append(("content-type", content_type.encode()))
+    return json.dumps(structured["data"]), headers
+
+
 class Producer:
     """An idempotent librdkafka producer. Every delivery report goes into the deployment's history."""
 

@@ -160,16 +160,19 @@ def parse_json(data):
 
 def header_attributes(record):
     """ce_* headers as attributes by name, and the content type."""
-    found = {}
+    found, size = {}, 0
     for name, value in record.headers:
         if name != b"content-type" and not name.startswith(b"ce_"):
             continue
+        size += len(name) + len(value or b"")
         try:
             name, value = name.decode("utf-8"), None if value is None else value.decode("utf-8")
         except UnicodeDecodeError:
             raise Refuse("invalid_utf8") from None
         if "\0" in name or "\0" in (value or ""):
             raise Refuse("nul_character")
+        if size > MAX_VALUE_BYTES or len(found) == MAX_MEMBERS:
+            raise Refuse("too_large")
         if name in found:
             raise Refuse("duplicate_member")
         found[name] = value
