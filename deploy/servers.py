@@ -5,7 +5,8 @@
     deploy/servers.py run --postgres -- psql "$SEALSTREAM_TEST_POSTGRES_SUPERUSER_URI"     (in single quotes, with sh -c)
 
 `run` starts what is asked for in a temporary directory, runs the command, stops everything, and returns the
-command's exit code. The command finds in its environment:
+command's exit code. PostgreSQL runs without fsync here: what a test writes survives kill -9, and need not survive the
+machine; making and dropping a database is 20 times faster. The command finds in its environment:
 
     SEALSTREAM_TEST_KAFKA                     host:port
     SEALSTREAM_TEST_POSTGRES_HOST, _PORT, _SUPERUSER_URI
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sealstream-servers-")))
         scratch.chmod(0o711)  # the user postgres must pass
         if arguments.postgres:
-            cluster = stack.enter_context(PostgresCluster(scratch / "postgres"))
+            cluster = stack.enter_context(PostgresCluster(scratch / "postgres", {"fsync": "off"}))
             environment |= {"SEALSTREAM_TEST_POSTGRES_HOST": cluster.host,
                             "SEALSTREAM_TEST_POSTGRES_PORT": str(cluster.port),
                             "SEALSTREAM_TEST_POSTGRES_SUPERUSER_URI": cluster.superuser_uri}

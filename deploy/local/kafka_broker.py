@@ -109,3 +109,11 @@ class KafkaBroker(Server):
 
     def _stop_signal(self) -> signal.Signals:
         return signal.SIGTERM
+
+
+def _cluster_id() -> str:
+    """A random UUID as Kafka writes it: base64url, and none that begins with a dash, which its tools take for an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text

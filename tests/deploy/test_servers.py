@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 kDeploy = Path(__file__).resolve().parents[2] / "deploy"
 sys.path.insert(0, str(kDeploy))
 
+from local import kafka_broker  # noqa: E402
 from local.kafka_admin import KafkaAdminError  # noqa: E402
 from local.process import Process  # noqa: E402
 from servers import KafkaBroker, PostgresCluster, StartFailed, free_port, wait_until  # noqa: E402
@@ -128,6 +130,13 @@ def test_a_topic_is_made_once_with_the_partitions_asked_for(broker):
 def test_the_broker_listens_on_loopback_only(broker):
     addresses = listening_addresses(broker.pid)
     assert addresses and set(addresses) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+def test_a_cluster_id_never_looks_like_an_option(monkeypatch):
+    drawn = iter([uuid.UUID(int=0xF8 << 120), uuid.UUID(int=7)])  # the first begins with a dash
+    monkeypatch.setattr(kafka_broker.uuid, "uuid4", lambda: next(drawn))
+    assert kafka_broker._cluster_id() == "AAAAAAAAAAAAAAAAAAAABw"
+    assert next(drawn, None) is None
 
 
 def test_a_paused_server_stands_still_until_it_resumes(cluster):

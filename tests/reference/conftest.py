@@ -52,7 +52,7 @@ def cluster_uri():
 
     with tempfile.TemporaryDirectory(prefix="sealstream-reference-") as scratch:
         Path(scratch).chmod(0o711)  # the cluster's user must pass
-        with PostgresCluster(Path(scratch) / "postgres") as cluster:
+        with PostgresCluster(Path(scratch) / "postgres", {"fsync": "off"}) as cluster:
             yield cluster.superuser_uri
 
 
