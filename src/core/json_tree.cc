@@ -15,6 +15,9 @@ namespace {
 using simdjson::ondemand::json_type;
 using Kind = JsonNode::Kind;
 
+constexpr const char* kIncompleteObject = "Send valid JSON: an object is incomplete.";
+constexpr const char* kIncompleteArray = "Send valid JSON: an array is incomplete.";
+
 std::string_view trimmed(std::string_view token) {
   while (!token.empty() && std::strchr(" \t\n\r", token.back()) != nullptr) token.remove_suffix(1);
   return token;
@@ -83,7 +86,7 @@ std::uint64_t name_bit(std::string_view name) {
   if (name.empty()) return 1;
   const auto first = static_cast<unsigned char>(name.front());
   const auto last = static_cast<unsigned char>(name.back());
-  return std::uint64_t{1} << ((name.size() * 7 + first * 3 + last) % 64);
+  return std::uint64_t{1} << ((name.size() * 7 + std::size_t{first} * 3 + last) % 64);
 }
 
 }  // namespace
@@ -102,8 +105,8 @@ struct JsonTree::Parser {
   Fault value(simdjson::ondemand::value& value, int depth, JsonNode& node);
   Fault string(simdjson::ondemand::value& value, JsonNode& node);
   Fault scalar(simdjson::ondemand::value& value, JsonNode& node);
-  Fault array(simdjson::simdjson_result<simdjson::ondemand::array> items, std::uint32_t self, int depth);
-  Fault object(simdjson::simdjson_result<simdjson::ondemand::object> fields, std::uint32_t self, int depth);
+  Fault array(simdjson::ondemand::array items, std::uint32_t self, int depth);
+  Fault object(simdjson::ondemand::object fields, std::uint32_t self, int depth);
   Fault member_name(simdjson::ondemand::field& field, JsonNode& node);
   Fault unescaped(simdjson::simdjson_result<std::string_view> text, std::string_view token,
                   const JsonNode& node, std::string_view& out);
@@ -143,13 +146,15 @@ std::optional<Refusal> JsonTree::Parser::run(std::string_view document) {
   json_type type{};
   if (parsed.type().get(type) != simdjson::SUCCESS) return not_json("Send one complete JSON object.");
   if (type != json_type::object) return not_json("Send a JSON object, not another kind of value.");
-  if (limits.depth < 1) return Refusal{Reason::too_deep, {}, "Nest objects and arrays less deeply."};
   JsonNode root;
   root.kind = Kind::object;
   nodes->push_back(root);
-  if (auto fault = object(parsed.get_object(), 0, 1)) return fault;
-  if (parsed.current_location().error() != simdjson::OUT_OF_BOUNDS)
+  simdjson::ondemand::object members_of_root;
+  if (parsed.get_object().get(members_of_root) != simdjson::SUCCESS) return not_json(kIncompleteObject);
+  if (auto fault = object(members_of_root, 0, 1)) return fault;
+  if (parsed.current_location().error() != simdjson::OUT_OF_BOUNDS) {
     return not_json("Send nothing behind the JSON object.");
+  }
   return std::nullopt;
 }
 
@@ -166,8 +171,14 @@ std::optional<Refusal> JsonTree::Parser::value(simdjson::ondemand::value& value,
   }
   const auto self = static_cast<std::uint32_t>(nodes->size());
   nodes->push_back(node);
-  return type == json_type::object ? object(value.get_object(), self, depth + 1)
-                                   : array(value.get_array(), self, depth + 1);
+  if (type == json_type::object) {
+    simdjson::ondemand::object members_of_value;
+    if (value.get_object().get(members_of_value) != simdjson::SUCCESS) return not_json(kIncompleteObject);
+    return object(members_of_value, self, depth + 1);
+  }
+  simdjson::ondemand::array items;
+  if (value.get_array().get(items) != simdjson::SUCCESS) return not_json(kIncompleteArray);
+  return array(items, self, depth + 1);
 }
 
 std::optional<Refusal> JsonTree::Parser::string(simdjson::ondemand::value& value, JsonNode& node) {
@@ -196,15 +207,11 @@ std::optional<Refusal> JsonTree::Parser::scalar(simdjson::ondemand::value& value
   return std::nullopt;
 }
 
-std::optional<Refusal> JsonTree::Parser::array(simdjson::simdjson_result<simdjson::ondemand::array> items,
-                                               std::uint32_t self, int depth) {
-  simdjson::ondemand::array array;
-  if (std::move(items).get(array) != simdjson::SUCCESS)
-    return not_json("Send valid JSON: an array is incomplete.");
-  for (auto next : array) {
-    simdjson::ondemand::value item;
-    if (std::move(next).get(item) != simdjson::SUCCESS)
-      return not_json("Send valid JSON: an array is incomplete.");
+std::optional<Refusal> JsonTree::Parser::array(simdjson::ondemand::array items, std::uint32_t self,
+                                               int depth) {
+  for (auto next : items) {
+    if (next.error() != simdjson::SUCCESS) return not_json(kIncompleteArray);
+    simdjson::ondemand::value item = next.value_unsafe();
     JsonNode node;
     if (auto fault = value(item, depth, node)) return fault;
   }
@@ -212,16 +219,12 @@ std::optional<Refusal> JsonTree::Parser::array(simdjson::simdjson_result<simdjso
   return std::nullopt;
 }
 
-std::optional<Refusal> JsonTree::Parser::object(simdjson::simdjson_result<simdjson::ondemand::object> fields,
-                                                std::uint32_t self, int depth) {
-  simdjson::ondemand::object object;
-  if (std::move(fields).get(object) != simdjson::SUCCESS)
-    return not_json("Send valid JSON: an object is incomplete.");
+std::optional<Refusal> JsonTree::Parser::object(simdjson::ondemand::object fields, std::uint32_t self,
+                                                int depth) {
   std::uint64_t seen = 0;
-  for (auto next : object) {
-    simdjson::ondemand::field field;
-    if (std::move(next).get(field) != simdjson::SUCCESS)
-      return not_json("Send valid JSON: an object is incomplete.");
+  for (auto next : fields) {
+    if (next.error() != simdjson::SUCCESS) return not_json(kIncompleteObject);
+    simdjson::ondemand::field field = next.value_unsafe();
     JsonNode node;
     if (auto fault = member_name(field, node)) return fault;
     if (++members > limits.members) {
@@ -249,10 +252,12 @@ std::optional<Refusal> JsonTree::Parser::member_name(simdjson::ondemand::field& 
 std::optional<Refusal> JsonTree::Parser::unescaped(simdjson::simdjson_result<std::string_view> text,
                                                    std::string_view token, const JsonNode& node,
                                                    std::string_view& out) {
-  const bool failed = std::move(text).get(out) != simdjson::SUCCESS;
+  const bool failed = text.error() != simdjson::SUCCESS;
+  if (!failed) out = text.value_unsafe();
   if (!failed && is_plain(token, out.size())) return std::nullopt;
-  if (failed && !escapes_are_well_formed(token))
+  if (failed && !escapes_are_well_formed(token)) {
     return not_json("Send valid JSON: a string has an unknown escape.");
+  }
   if (failed || holds_surrogate(out)) {
     return fault(Reason::invalid_utf8, node,
                  "Send no half of a surrogate pair: such text has no UTF-8 form.");

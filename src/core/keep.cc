@@ -12,7 +12,7 @@ namespace sealstream {
 namespace {
 
 /// How far behind the kept part a secret is followed that begins inside of it.
-constexpr std::size_t kBeyond = 64 * 1024;
+constexpr std::size_t kBeyond = std::size_t{64} * 1024;
 
 std::size_t frame_length(std::string_view value) {
   constexpr std::size_t kFrameBytes = 5;

@@ -20,16 +20,16 @@ constexpr std::uint32_t kKiB = 1024;
 
 constexpr Member column(std::uint8_t families, std::string_view path, MemberKind kind, std::uint32_t bound,
                         Column column, bool required = false, std::string_view names = {}) {
-  return {families, path, kind, bound, Place::column, column, required, names};
+  return {path, names, bound, column, families, kind, Place::column, required};
 }
 constexpr Member detail(std::uint8_t families, std::string_view path, MemberKind kind,
                         std::uint32_t bound = kDefaultBound, bool required = false,
                         std::string_view names = {}) {
-  return {families, path, kind, bound, Place::detail, Column::detail, required, names};
+  return {path, names, bound, Column::detail, families, kind, Place::detail, required};
 }
 constexpr Member personal(std::uint8_t families, std::string_view path, MemberKind kind,
                           std::uint32_t bound = kDefaultBound) {
-  return {families, path, kind, bound, Place::personal_detail, Column::personal_detail, false, {}};
+  return {path, {}, bound, Column::personal_detail, families, kind, Place::personal_detail, false};
 }
 
 // clang-format off

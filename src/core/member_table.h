@@ -41,14 +41,14 @@ enum class MemberKind : std::uint8_t {
 enum class Place : std::uint8_t { column, detail, personal_detail };
 
 struct Member {
-  std::uint8_t families;  ///< one bit a family
-  std::string_view path;  ///< below data
-  MemberKind kind;
-  std::uint32_t bound;
-  Place place;
-  Column column;  ///< where place is column
-  bool required;
+  std::string_view path;   ///< below data
   std::string_view names;  ///< of kind choice, record and records, with spaces in between
+  std::uint32_t bound;
+  Column column;          ///< where place is column
+  std::uint8_t families;  ///< one bit a family
+  MemberKind kind;
+  Place place;
+  bool required;
 };
 
 constexpr std::uint8_t bit(Family family) { return static_cast<std::uint8_t>(1 << static_cast<int>(family)); }

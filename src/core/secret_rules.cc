@@ -161,6 +161,7 @@ std::size_t marker_length(std::string_view text) {
 
 std::vector<SecretShape> secret_shapes() {
   std::vector<SecretShape> shapes;
+  shapes.reserve(kShapes.size());
   for (const Shape& shape : kShapes) {
     shapes.push_back({std::string(kRules[shape.rule].name), needs_word_start(shape.body), pattern(shape)});
   }

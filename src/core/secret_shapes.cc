@@ -14,8 +14,8 @@ class CharacterSet {
   constexpr explicit CharacterSet(std::string_view ranges, bool inverted = false) {
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       const bool is_range = i + 2 < ranges.size() && ranges[i + 1] == '-';
-      const char last = is_range ? ranges[i + 2] : ranges[i];
-      for (int c = ranges[i]; c <= last; ++c) in_[static_cast<std::size_t>(c)] = true;
+      const auto last = static_cast<unsigned char>(is_range ? ranges[i + 2] : ranges[i]);
+      for (unsigned c = static_cast<unsigned char>(ranges[i]); c <= last; ++c) in_[c] = true;
       if (is_range) i += 2;
     }
     if (inverted) {

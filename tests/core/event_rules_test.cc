@@ -316,6 +316,24 @@ TEST(Headers, WithoutAValueAreAbsent) {
   EXPECT_EQ(column(row(published), Column::personal_detail), "NULL");
 }
 
+TEST(Headers, OfSixtyFourKibibytesAreKeptWhereUnknownAndRefusedWhereBounded) {
+  const std::string large(std::size_t{64} * 1024, 'x');
+  const Row stored = row(Published(Family::auth, Mode::binary).attribute("note", large));
+  EXPECT_EQ(column(stored, Column::personal_detail), R"({"attributes": {"note": ")" + large + "\"}}");
+  for (const char* name :
+       {"id", "source", "type", "time", "subject", "traceparent", "dataschema", "sequence"}) {
+    EXPECT_EQ(outcome(Published(Family::auth, Mode::binary).attribute(name, large)),
+              std::string("schema ") + name);
+  }
+}
+
+TEST(Headers, AreAtMostTwoThousand) {
+  Published published(Family::auth, Mode::binary);
+  for (int i = 0; i < kMaxMembers - 6; ++i) published.attribute("a" + std::to_string(i), "x");
+  EXPECT_EQ(outcome(published), "ok");
+  EXPECT_EQ(outcome(published.attribute("more", "x")), "too_large ce_more");
+}
+
 TEST(Tenants, OfTheOperatorAndOfNobodyAreAccepted) {
   for (const char* tenant : {"_unattributed", "_sealstream"}) {
     Published published(Family::auth, Mode::binary);

@@ -21,7 +21,7 @@ namespace sealstream {
 /// Validation, mapping to columns and redaction as one number: stored in every row (schemas/rules.md).
 inline constexpr std::int64_t kRulesVersion = 1;
 
-inline constexpr std::size_t kMaxValueBytes = 256 * 1024;
+inline constexpr std::size_t kMaxValueBytes = std::size_t{256} * 1024;
 inline constexpr int kMaxDepth = 32;
 inline constexpr int kMaxMembers = 2'000;
 

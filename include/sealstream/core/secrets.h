@@ -1,5 +1,5 @@
 // Raw secrets in strings: found by shape, replaced by a marker before anything is hashed or stored.
-// The rules lie as a table in schemas/secret-rules.md; a test compares it with the compiled ones.
+// The rules lie as a table in schemas/secret-rules.tsv; a test compares it with the compiled ones.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct KeptRecord {
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
   bool redacted = false;  ///< something was replaced: the record cannot be released as it stands
 };
-inline constexpr std::size_t kMaxKeptValueBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxKeptValueBytes = std::size_t{1024} * 1024;
 
 /// Redacts a refused record: leaf by leaf where its value parses as JSON, else the raw bytes with ASCII
 /// \u00xx folded.
