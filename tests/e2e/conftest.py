@@ -14,6 +14,11 @@ from deployment import Deployment  # noqa: E402
 from servers import KafkaBroker, PostgresCluster  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:kafka")  # kafka-python reads its own resources
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:importlib")
+
+
 @pytest.fixture(scope="session")
 def server_directory():
     with tempfile.TemporaryDirectory(prefix="sealstream-e2e-") as directory:
