@@ -25,6 +25,7 @@ std::vector<Queue> make_queues(rd_kafka_s* client, std::size_t lanes) {
 
 std::vector<rd_kafka_queue_s*> borrow(const std::vector<Queue>& queues) {
   std::vector<rd_kafka_queue_s*> borrowed;
+  borrowed.reserve(queues.size());
   for (const Queue& queue : queues) {
     borrowed.push_back(queue.get());
   }
@@ -33,6 +34,7 @@ std::vector<rd_kafka_queue_s*> borrow(const std::vector<Queue>& queues) {
 
 std::vector<PartitionId> ids_of(const rd_kafka_topic_partition_list_s& list) {
   std::vector<PartitionId> ids;
+  ids.reserve(static_cast<std::size_t>(list.cnt));
   for (int i = 0; i < list.cnt; ++i) {
     ids.push_back({list.elems[i].topic, Partition(list.elems[i].partition)});
   }
@@ -73,7 +75,7 @@ void Consumer::serve(GroupListener& listener, std::stop_token stop) {
   std::exception_ptr thrown;
   try {
     subscribe();
-    serve_group(std::move(stop));
+    serve_group(stop);
   } catch (...) {
     thrown = std::current_exception();
   }
@@ -103,7 +105,7 @@ void Consumer::subscribe() {
   }
 }
 
-void Consumer::serve_group(std::stop_token stop) {
+void Consumer::serve_group(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     poll(kPoll);
     if (thrown_) {

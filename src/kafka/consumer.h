@@ -34,7 +34,7 @@ class Consumer final : public Source, private Group, private ClientCallbacks {
   void failed(const char* code, const char* message) noexcept override;
 
   void subscribe();
-  void serve_group(std::stop_token stop);
+  void serve_group(const std::stop_token& stop);
   void poll(milliseconds timeout);
   void take(std::vector<PartitionId> partitions);
   void let_go(const std::vector<PartitionId>& partitions);

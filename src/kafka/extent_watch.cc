@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 ExtentWatch::ExtentWatch(rd_kafka_s* client, Assignment& assignment, const KafkaOptions& options,
                          Probe& probe)
     : client_(client), assignment_(assignment), options_(options), probe_(probe) {
-  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 void ExtentWatch::wake() {
@@ -24,7 +24,7 @@ void ExtentWatch::wake() {
   woken_.notify_one();
 }
 
-void ExtentWatch::run(std::stop_token stop) {
+void ExtentWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     ask_positions();
     if (!stop.stop_requested()) {

@@ -31,7 +31,7 @@ class ExtentWatch {
     std::chrono::steady_clock::time_point since;
   };
 
-  void run(std::stop_token stop);
+  void run(const std::stop_token& stop);
   void ask_positions();
   void ask_cluster();
   void look_for_stall(Held& held, Offset end);
