@@ -117,7 +117,7 @@ class Deployment:
         self.database = f"sealstream_{unique}"
         self.ingesters = []
         self._passwords = {}
-        self._write_secret(self.keyring, kKeyring % secrets.token_hex(32))
+        self.write_secret(self.keyring, kKeyring % secrets.token_hex(32))
         kafka.create_topic(self.topic, partitions, topic_settings)
         self._create_database()
 
@@ -126,12 +126,12 @@ class Deployment:
         self.postgres.psql((kRoot / "deploy" / "roles.sql").read_text(), self.database, one_transaction=True)
         for role in kRoles:
             self._passwords[role] = f"password-of-{role}"  # roles are shared by all databases of the cluster
-            self._write_secret(self.directory / role, self._passwords[role])
+            self.write_secret(self.directory / role, self._passwords[role])
             self.postgres.psql(f"ALTER ROLE audit_{role} PASSWORD '{self._passwords[role]}'")
         self.config = self.write_config("commands", free_port())
 
     @staticmethod
-    def _write_secret(path, text):
+    def write_secret(path, text):
         path.touch(mode=0o600)
         path.write_text(text + "\n")
 
@@ -151,12 +151,19 @@ class Deployment:
         path.write_text(json.dumps(sections, indent=1))  # YAML reads JSON
         return path
 
-    def sealstream(self, *arguments, expect=0):
-        """Runs a command of the program and returns its stdout; asserts its exit code."""
-        done = subprocess.run([str(kBinary), *arguments, "--config", str(self.config)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=120)
+    def run(self, *arguments, config=None):
+        """A command of the program, ended: with returncode, stdout, stderr. config: an ingester's, where it is to be asked."""
+        return subprocess.run([str(kBinary), *arguments, "--config", str(config or self.config)], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=120)
+
+    def sealstream(self, *arguments, expect=0, config=None):
+        """The same; returns its stdout, and asserts its exit code."""
+        done = self.run(*arguments, config=config)
         assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def show(self, place):
+        return self.sealstream("quarantine", "show", place)
 
     def migrate(self):
         self.sealstream("migrate", "up")
