@@ -17,8 +17,12 @@ namespace {
 /// its time; but no more than the partitions that there are.
 IngestOptions ingest_options(const Config& config, const std::vector<TopicFacts>& topics) {
   IngestOptions options = config.ingest;
+  for (const TopicFacts& facts : topics) {
+    if (facts.cleanup_policy.find("compact") != std::string::npos)
+      options.compacted_topics.push_back(facts.topic);
+  }
   if (!config.lanes_auto) return options;
-  options.lanes = 2 * std::max(1U, std::thread::hardware_concurrency());
+  options.lanes = std::size_t{2} * std::max(1U, std::thread::hardware_concurrency());
   int partitions = 0;
   for (const TopicFacts& facts : topics) partitions = std::max(partitions, facts.partitions);
   if (partitions > 0) options.lanes = std::min(options.lanes, static_cast<std::size_t>(partitions));
@@ -47,8 +51,11 @@ Log::Options log_options(const LogConfig& config, Metrics& metrics) {
 }
 
 LedgerFactory ledger_factory(const Config& config) {
-  const ConnectionOptions connection = connection_options(config.postgres, config.postgres.writer);
-  return [connection](std::function<void()> tick) {
+  const ConnectionOptions options = connection_options(config.postgres, config.postgres.writer);
+  return [options](std::function<void()> tick, milliseconds patience) {
+    ConnectionOptions connection = options;
+    connection.connect_timeout = std::min(connection.connect_timeout, patience);
+    connection.answer_timeout = patience;
     return std::make_unique<PostgresLedger>(connection, known_schema_version(), std::move(tick));
   };
 }

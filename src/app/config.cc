@@ -226,9 +226,12 @@ std::string default_config_file() {
 std::map<std::string, std::string> kafka_properties(const KafkaConfig& kafka) {
   std::map<std::string, std::string> properties = kafka.properties;
   for (const auto& [name, file] : kafka.property_files) {
-    properties[name] = read_secret_line(file, "kafka.property_files." + name);
+    std::string purpose = "kafka.property_files.";
+    purpose += name;
+    properties[name] = read_secret_line(file, purpose);
     if (property_problem(name, properties[name])) {
-      throw ConfigError(file + ": kafka.property_files." + name + ": librdkafka does not take its content");
+      purpose += ": librdkafka does not take its content";
+      throw ConfigError(file + ": " + purpose);
     }
   }
   return properties;

@@ -5,7 +5,7 @@
 namespace sealstream {
 namespace {
 
-constexpr std::int64_t kMiB = 1024 * 1024;
+constexpr std::int64_t kMiB = 1'048'576;
 
 constexpr ConfigKey kKeys[] = {
     {.path = "kafka.brokers",
@@ -167,7 +167,7 @@ constexpr ConfigKey kKeys[] = {
     {.path = "ingest.batch_bytes",
      .type = KeyType::integer,
      .default_value = "8388608",
-     .min = 64 * 1024,
+     .min = 65'536,
      .max = 1024 * kMiB,
      .help = "Bytes of keys, values and headers in a batch at most. Bounds the memory of a lane."},
     {.path = "ingest.linger_ms",

@@ -83,7 +83,7 @@ std::string masked_lines(const ConfigKey& key, const Setting& setting, const std
   }
   if (key.path == "kafka.property_files") {
     for (const auto& [name, file] : setting.entries) {
-      out += indent + "# " + name + ": \"" + std::string(kMask) + "\"\n";
+      out.append(indent).append("# ").append(name).append(": \"").append(kMask).append("\"\n");
     }
   }
   return out;

@@ -56,6 +56,13 @@ void LoggingProbe::tenant_split() {
              "A tenant was seen in two partitions of a topic: its producers use different partitioners");
 }
 
+void LoggingProbe::gap(std::string_view kind, std::int64_t offsets) {
+  next_.gap(kind, offsets);
+  log_.write(
+      LogLevel::debug, "offset_gap",
+      std::to_string(offsets) + " offsets hold no record (" + std::string(kind) + "): counted as skipped");
+}
+
 void LoggingProbe::missed(HaltCause cause, std::int64_t records) {
   next_.missed(cause, records);
   log_.write(LogLevel::error, "records_missed",

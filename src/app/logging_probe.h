@@ -31,7 +31,7 @@ class LoggingProbe final : public Probe {
   void rebalanced(std::string_view event) override;
   void tenant_split() override;
 
-  void gap(std::string_view kind, std::int64_t offsets) override { next_.gap(kind, offsets); }
+  void gap(std::string_view kind, std::int64_t offsets) override;
   void missed(HaltCause cause, std::int64_t records) override;
   void halted(const PartitionId& id, HaltCause cause, std::string_view sentence) override;
   void claimed(std::string_view result) override;

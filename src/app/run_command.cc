@@ -24,9 +24,6 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kTick{1};
-/// How much longer than the drain's own deadline the process waits for its threads.
-constexpr std::chrono::seconds kGiveUpAfterDrain{5};
-
 constexpr milliseconds kClusterTimeout{5'000};
 
 /// What can be known before the start; where the cluster is away, the start does not wait for it.
@@ -112,7 +109,7 @@ class Runner {
 
   /// A thread that hangs must not keep the process: what it holds is read again by another instance.
   void await_deadline() {
-    deadline_.expires_after(assembly_.options.drain_deadline + kGiveUpAfterDrain);
+    deadline_.expires_after(assembly_.options.drain_deadline);
     deadline_.async_wait([this](const boost::system::error_code& error) {
       if (error) return;
       assembly_.log.write(LogLevel::error, "drain_failed",

@@ -14,7 +14,7 @@
 namespace sealstream {
 namespace {
 
-constexpr std::size_t kMaxSecretBytes = 1024 * 1024;
+constexpr std::size_t kMaxSecretBytes = 1'048'576;
 
 class OpenFile {
  public:

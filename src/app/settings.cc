@@ -16,7 +16,7 @@
 namespace sealstream {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 1024 * 1024;
+constexpr std::size_t kMaxFileBytes = 1'048'576;
 
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('.') + 1); }
 

@@ -84,9 +84,10 @@ Checksum Sealer::seal(std::string_view tenant, Timestamp kafka_timestamp, Row& r
   const KeyEntry* entry = keyring_.find(row.bytes(Column::personal_key_id));
   assert(entry == &keyring_.at(kafka_timestamp));
   row.set_timestamp(Column::recorded_at, std::max(kafka_timestamp, head.recorded_at));
-  row.clear(Column::personal_commitment);
   if (const auto personal = commitment(*entry, tenant, row.bytes(Column::event_id), row)) {
     row.set_bytes(Column::personal_commitment, as_bytes(*personal));
+  } else {
+    row.clear(Column::personal_commitment);
   }
   const Seq seq = next(head.seq);
   head = {seq, checksum(tenant, seq, head.checksum, row), row.timestamp_value(Column::recorded_at)};

@@ -28,6 +28,10 @@ void Row::clear() {
 void Row::set(Column column, ColumnType type, std::string_view bytes) {
   assert(info(column).type == type);
   assert(values_.size() + bytes.size() < kNull);
+  if (Slot& old = slot(column); old.length == bytes.size()) {  // sealed again: a row does not grow by it
+    values_.replace(old.begin, old.length, bytes);
+    return;
+  }
   const auto begin = static_cast<std::uint32_t>(values_.size());
   values_.append(bytes);
   slot(column) = {begin, static_cast<std::uint32_t>(bytes.size())};

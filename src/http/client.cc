@@ -13,7 +13,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 
-constexpr std::uint64_t kMaxBodyBytes = 16 * 1024 * 1024;
+constexpr std::uint64_t kMaxBodyBytes = 16'777'216;
 
 /// One request, step by step; the stream's deadline ends whichever step is under way.
 class Exchange {

@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 /// How long and how much is read from a client that still sends after its answer, so that the answer is not
 /// lost to a reset.
 constexpr std::chrono::milliseconds kDrainTimeout{1'000};
-constexpr std::size_t kDrainBytes = 64 * 1024;
+constexpr std::size_t kDrainBytes = 65'536;
 
 HttpResponse refusal(int code, const std::string& sentence) {
   return {code, "application/json", "{\"error\":\"" + sentence + "\"}\n"};
@@ -185,7 +185,7 @@ HttpServer::HttpServer(asio::io_context& io, const std::string& host, std::uint1
 HttpServer::~HttpServer() {
   beast::error_code ignored;
   state_->acceptor.close(ignored);
-  state_->pause.cancel();
+  state_->pause.cancel(ignored);
 }
 
 std::uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }

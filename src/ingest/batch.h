@@ -15,10 +15,12 @@ namespace sealstream {
 
 /// A partition that this lane reads. Lives from the assignment to the revocation; entries point at it.
 struct OpenPartition {
-  OpenPartition(PartitionId id, const Claim& claim) : id(std::move(id)), claim(claim), position(claim) {}
+  OpenPartition(PartitionId id, const Claim& claim, bool gaps_are_loss = false)
+      : id(std::move(id)), claim(claim), gaps_are_loss(gaps_are_loss), position(claim, gaps_are_loss) {}
 
   PartitionId id;
   Claim claim;                      ///< next_offset moves on with every commit
+  const bool gaps_are_loss;         ///< the topic is compacted
   Position position;                ///< what was read; never behind claim.next_offset
   std::int64_t log_unverified = 0;  ///< times the log was accepted without its anchor since the last commit
   bool seek_due = false;            ///< Kafka did not take the last seek: ask again

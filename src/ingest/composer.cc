@@ -120,12 +120,16 @@ void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& sto
     std::unordered_set<std::string_view> wanted;
     std::vector<IdQuery> queries;
     std::vector<const Entry*> queried;
+    std::unordered_map<std::string_view, Timestamp>
+        latest;  // a tenant's recorded_at never falls, also within the batch
     for (Entry& entry : entries) {
       if (!entry.fetched) continue;
       const Event& event = entry.sealed();
-      if (!heads_.contains(event.tenant) && wanted.insert(event.tenant).second)
-        tenants.push_back(event.tenant);
-      if (entry.refused || asked.contains(&entry) || !must_look_up(entry)) continue;
+      Timestamp& recorded_at =
+          latest.try_emplace(event.tenant, known_recorded_at(event.tenant)).first->second;
+      recorded_at = std::max(recorded_at, entry.record().timestamp);
+      if (!heads_[event.tenant].head && wanted.insert(event.tenant).second) tenants.push_back(event.tenant);
+      if (entry.refused || asked.contains(&entry) || !must_look_up(entry, recorded_at)) continue;
       queries.push_back({event.tenant, event.id, event.time - kTimeAhead});
       queried.push_back(&entry);
       asked.insert(&entry);
@@ -140,16 +144,19 @@ void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& sto
   }
 }
 
-bool Composer::must_look_up(const Entry& entry) const {
+bool Composer::must_look_up(const Entry& entry, Timestamp recorded_at) const {
   const Event& event = entry.event;
   if (lookup_batches_left_ > 0 || recent_.suspects(event.tenant, event.id)) return true;
-  return month_of(recorded_at(entry)) > event.time - kTimeAhead;  // an older leaf may hold it
+  return month_of(recorded_at) > event.time - kTimeAhead;  // an older leaf may hold it
 }
 
-Timestamp Composer::recorded_at(const Entry& entry) const {
-  const auto head = heads_.find(entry.event.tenant);
-  const Timestamp timestamp = entry.record().timestamp;
-  return head == heads_.end() ? timestamp : std::max(timestamp, head->second.head.recorded_at);
+Timestamp Composer::known_recorded_at(const std::string& tenant) const {
+  const auto known = heads_.find(tenant);
+  return known != heads_.end() && known->second.head ? known->second.head->recorded_at : Timestamp::min();
+}
+
+void Composer::forget_heads() {
+  for (auto& [tenant, known] : heads_) known.head.reset();
 }
 
 void Composer::settle(std::span<Entry> entries, const StoredEvents& stored) {
@@ -206,7 +213,7 @@ void Composer::seal(Entry& entry, WriteSet& writes,
   note_partition(event.tenant, entry.partition->id);
   const auto [slot, fresh] = moves.try_emplace(event.tenant, writes.heads.size());
   if (fresh) {
-    const Head before = heads_.at(event.tenant).head;
+    const Head before = *heads_.at(event.tenant).head;
     writes.heads.push_back(
         {.tenant = event.tenant, .before = before, .after = before, .watermark = Timestamp::min()});
   }

@@ -40,15 +40,15 @@ class Composer {
   void committed(std::span<Entry> entries, const WriteSet& writes);
 
   /// Another writer moved a head, or the connection was lost: heads are read again.
-  void forget_heads() { heads_.clear(); }
+  void forget_heads();
 
   /// The ledger refused a batch for an id that it holds: look up all ids for a while.
   void expect_duplicates() { lookup_batches_left_ = options_.lookup_batches_after_violation; }
 
  private:
   struct KnownHead {
-    Head head;
-    PartitionId seen_in;
+    std::optional<Head> head;  ///< absent: to be read again
+    PartitionId seen_in;       ///< the last partition that the tenant was written from
   };
   struct Stored {
     SourceDigest digest;
@@ -57,8 +57,8 @@ class Composer {
   using StoredEvents = std::unordered_map<const Entry*, StoredEvent>;
 
   void fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& stored);
-  bool must_look_up(const Entry& entry) const;
-  Timestamp recorded_at(const Entry& entry) const;
+  bool must_look_up(const Entry& entry, Timestamp recorded_at) const;
+  Timestamp known_recorded_at(const std::string& tenant) const;
   void settle(std::span<Entry> entries, const StoredEvents& stored);
   void settle_against(Entry& entry, const Stored& stored, bool within_batch);
   bool same_content(const Entry& entry, const Stored& stored);

@@ -28,7 +28,10 @@ struct FinishLanes {
 struct Ingester::State : GroupListener {
   State(const IngestOptions& options, const Keyring& keyring, Source& source, const LedgerFactory& ledgers,
         Probe& probe)
-      : options(options), source(source), probe(probe), ledger(ledgers([this] { beat(); })) {
+      : options(options),
+        source(source),
+        probe(probe),
+        ledger(ledgers([this] { beat(); }, options.group_database_patience)) {
     for (std::size_t i = 0; i < options.lanes; ++i) {
       lanes.push_back(std::make_unique<Lane>(i, this->options, keyring, source.stream(i), ledgers, probe));
     }
@@ -41,8 +44,12 @@ struct Ingester::State : GroupListener {
   void lost(const std::vector<PartitionId>& partitions) override;
   void tick(Group& group) override;
 
-  void claim_wanted(Group& group, Deadline deadline);
+  void start_over();
+  void claim_wanted(Group& group);
+  void claim_in_background(Group& group);
   void assign_claimed(Group& group);
+  void publish_claiming();
+  void let_go(const CloseCommand& command);
   void close_lanes(const CloseCommand& command);
   void look_after_database();
   void database_is(bool ok, std::string sentence);
@@ -56,10 +63,12 @@ struct Ingester::State : GroupListener {
   std::vector<std::unique_ptr<Lane>> lanes;
   std::atomic<bool> draining = false;
 
-  // What the group gave us and is not assigned yet: wanted partitions become claimed ones, and once all are,
-  // they are assigned.
+  // What the group gave us; of it, what is not claimed yet, and what is claimed but not assigned yet.
+  std::vector<PartitionId> held;
   std::vector<PartitionId> wanted;
   std::vector<std::pair<PartitionId, Claim>> claimed;
+  bool live = false;  ///< something is assigned
+  Deadline claiming_since{};
   Deadline next_claim{};
   Deadline next_leaf_check{};
   Deadline next_database_check{};
@@ -73,14 +82,13 @@ struct Ingester::State : GroupListener {
 
 void Ingester::State::assigned(std::vector<PartitionId> partitions, Group& group) {
   probe.rebalanced("assigned");
-  claimed.clear();  // of an assignment that was never finished
-  wanted = std::move(partitions);
+  held = std::move(partitions);
+  start_over();
   {
     const std::lock_guard lock(mutex);
     joined = true;
-    claiming = wanted;
   }
-  claim_wanted(group, Clock::now() + options.assign_deadline);
+  claim_wanted(group);
   if (wanted.empty()) {
     assign_claimed(group);
   } else {
@@ -88,29 +96,59 @@ void Ingester::State::assigned(std::vector<PartitionId> partitions, Group& group
   }
 }
 
-/// Claims what is wanted, one after the other, until one cannot be claimed now or the deadline passes.
-void Ingester::State::claim_wanted(Group& group, Deadline deadline) {
+/// All that we hold is to be claimed and assigned, together.
+void Ingester::State::start_over() {
+  wanted = held;
+  claimed.clear();
+  live = false;
+  claiming_since = Clock::now();
+  publish_claiming();
+}
+
+/// Claims what is wanted within the deadline. One that cannot be claimed now goes to the end of the line, so
+/// that it does not keep the others.
+void Ingester::State::claim_wanted(Group& group) {
+  const Deadline deadline = Clock::now() + options.assign_deadline;
   next_claim = Clock::now() + options.claim_retry;
-  while (!wanted.empty() && Clock::now() < deadline) {
+  for (std::size_t tries = wanted.size(); tries > 0 && Clock::now() < deadline; --tries) {
     beat();
-    const PartitionId& id = wanted.back();
+    const PartitionId id = wanted.front();
+    wanted.erase(wanted.begin());
     try {
-      const auto claim =
-          claim_or_begin(*ledger, id, options, [&] { return group.extent(id, options.assign_deadline); });
-      if (!claim) {
-        probe.claimed("log_unknown");
-        return;
+      if (const auto claim = claim_or_begin(*ledger, id, options,
+                                            [&] { return group.extent(id, options.assign_deadline); })) {
+        probe.claimed("ok");
+        claimed.emplace_back(id, *claim);
+        database_is(true, "");
+        continue;
       }
-      probe.claimed("ok");
-      claimed.emplace_back(id, *claim);
-      wanted.pop_back();
-      database_is(true, "");
+      probe.claimed("log_unknown");
+      wanted.push_back(id);
     } catch (const LedgerError& error) {
+      wanted.push_back(id);
       probe.claimed("failed");
       probe.database_failed(error.sqlstate(), error.what());
       database_is(false, error.what());
-      return;
+      break;
     }
+  }
+  publish_claiming();
+}
+
+/// Goes on claiming what could not be claimed at once. What is claimed is assigned when all is, or when the
+/// rest keeps us waiting; a late one is then assigned by starting over, since nothing may be assigned over a
+/// live assignment.
+void Ingester::State::claim_in_background(Group& group) {
+  claim_wanted(group);
+  if (claimed.empty()) return;
+  if (live) {
+    close_lanes(
+        {.reason = FlushReason::revoke, .drop = false, .deadline = Clock::now() + options.flush_on_revoke});
+    group.unassign();
+    start_over();
+    next_claim = Clock::now();
+  } else if (wanted.empty() || Clock::now() - claiming_since > options.assign_deadline) {
+    assign_claimed(group);
   }
 }
 
@@ -126,36 +164,42 @@ void Ingester::State::assign_claimed(Group& group) {
     if (!opened[i].partitions.empty()) lanes[i]->mailbox().send(std::move(opened[i]));
   }
   claimed.clear();
-  {
-    const std::lock_guard lock(mutex);
-    claiming.clear();
-  }
+  live = true;
+  publish_claiming();
   group.assign(starts);
+}
+
+void Ingester::State::publish_claiming() {
+  std::vector<PartitionId> ids = wanted;
+  for (const auto& [id, claim] : claimed) ids.push_back(id);
+  const std::lock_guard lock(mutex);
+  claiming = std::move(ids);
 }
 
 void Ingester::State::revoked(const std::vector<PartitionId>&) {
   probe.rebalanced("revoked");
-  const milliseconds patience = draining ? options.drain_deadline : options.flush_on_revoke;
-  close_lanes({.reason = draining ? FlushReason::shutdown : FlushReason::revoke,
-               .drop = false,
-               .deadline = Clock::now() + patience});
+  // A drain leaves a sixth of its time for leaving the group.
+  const milliseconds patience =
+      draining ? options.drain_deadline - options.drain_deadline / 6 : options.flush_on_revoke;
+  let_go({.reason = draining ? FlushReason::shutdown : FlushReason::revoke,
+          .drop = false,
+          .deadline = Clock::now() + patience});
 }
 
 void Ingester::State::lost(const std::vector<PartitionId>&) {
   probe.rebalanced("lost");
-  close_lanes(
-      {.reason = FlushReason::revoke, .drop = true, .deadline = Clock::now() + options.flush_on_revoke});
+  let_go({.reason = FlushReason::revoke, .drop = true, .deadline = Clock::now() + options.flush_on_revoke});
+}
+
+void Ingester::State::let_go(const CloseCommand& command) {
+  held.clear();
+  start_over();
+  close_lanes(command);
 }
 
 /// A lane that hangs in the database keeps its close in the mailbox: what it still commits is fenced by the
 /// next owner's claim.
 void Ingester::State::close_lanes(const CloseCommand& command) {
-  wanted.clear();
-  claimed.clear();
-  {
-    const std::lock_guard lock(mutex);
-    claiming.clear();
-  }
   for (const auto& lane : lanes) lane->mailbox().send(command);
   for (const auto& lane : lanes) {
     beat();
@@ -165,11 +209,7 @@ void Ingester::State::close_lanes(const CloseCommand& command) {
 
 void Ingester::State::tick(Group& group) {
   beat();
-  const auto now = Clock::now();
-  if (!wanted.empty() && now >= next_claim) {
-    claim_wanted(group, now + options.assign_deadline);
-    if (wanted.empty()) assign_claimed(group);
-  }
+  if (!wanted.empty() && Clock::now() >= next_claim) claim_in_background(group);
   look_after_database();
 }
 

@@ -1,6 +1,7 @@
 #include "ingest/lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ingest/batch_report.h"
 #include "ingest/stage_timer.h"
@@ -19,7 +20,7 @@ Lane::Lane(std::size_t index, const IngestOptions& options, const Keyring& keyri
       options_(options),
       stream_(stream),
       probe_(probe),
-      ledger_(ledgers([this] { tick(); })),
+      ledger_(ledgers([this] { tick(); }, options.lane_database_patience)),
       composer_(options, keyring, probe),
       target_rows_(options.batch_rows),
       backoff_(options.backoff_first),
@@ -51,7 +52,7 @@ bool Lane::carry_out(Command command) {
 void Lane::open(OpenCommand& command) {
   for (auto& [id, claim] : command.partitions) {
     probe_.partition_assigned(id, claim.next_offset);
-    partitions_.push_back(std::make_unique<OpenPartition>(std::move(id), claim));
+    partitions_.push_back(std::make_unique<OpenPartition>(id, claim, gaps_are_loss(id.topic)));
   }
   publish();
 }
@@ -77,7 +78,11 @@ FlushReason Lane::fill() {
     if (bytes_ >= options_.batch_bytes) return FlushReason::bytes;
     if (mailbox_.pending()) return FlushReason::revoke;
     const milliseconds wait = entries_.empty() ? options_.poll_interval : left_to_linger();
-    std::optional<Delivery> delivery = stream_.next(wait);
+    std::optional<Delivery> delivery = unread_ ? std::exchange(unread_, std::nullopt) : stream_.next(wait);
+    if (delivery && mailbox_.pending()) {  // perhaps the first of a partition whose open waits in the mailbox
+      unread_ = std::move(delivery);
+      return FlushReason::revoke;
+    }
     if (delivery) {
       std::visit([this](auto&& arrived) { arrive(std::move(arrived)); }, std::move(*delivery));
     } else if (entries_.empty() || wait == milliseconds::zero()) {
@@ -92,6 +97,11 @@ milliseconds Lane::left_to_linger() const {
   return std::max(left, milliseconds::zero());
 }
 
+bool Lane::gaps_are_loss(const std::string& topic) const {
+  const auto& compacted = options_.compacted_topics;
+  return std::find(compacted.begin(), compacted.end(), topic) != compacted.end();
+}
+
 OpenPartition* Lane::find(std::string_view topic, Partition partition) {
   for (const auto& open : partitions_) {
     if (open->id.partition == partition && open->id.topic == topic) return open.get();
@@ -104,7 +114,8 @@ void Lane::arrive(FetchedRecord fetched) {
   if (partition == nullptr) return;
   fetched.record.log_epoch = partition->claim.log_epoch;
   Position& position = partition->position;
-  if (!fetched.log_append_time && !options_.accept_create_time && !position.halted()) {
+  const bool uncommitted = fetched.record.offset >= position.next();
+  if (uncommitted && !fetched.log_append_time && !options_.accept_create_time && !position.halted()) {
     act(*partition, position.halt(HaltCause::create_time));
     return;
   }

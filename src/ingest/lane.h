@@ -55,6 +55,7 @@ class Lane {
   void seek(OpenPartition& partition);
   void retry_seeks();
   OpenPartition* find(std::string_view topic, Partition partition);
+  bool gaps_are_loss(const std::string& topic) const;
 
   // from the batch into the ledger
   void flush(FlushReason reason);
@@ -85,6 +86,7 @@ class Lane {
   Mailbox mailbox_;
 
   std::vector<std::unique_ptr<OpenPartition>> partitions_;
+  std::optional<Delivery> unread_;  ///< arrived while a command was waiting
   std::vector<Entry> entries_;
   std::size_t bytes_ = 0;
   std::size_t target_rows_;

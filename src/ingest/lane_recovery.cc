@@ -117,7 +117,8 @@ void Lane::recover_fenced() {
   std::erase_if(fences_, [&](Deadline at) { return now - at > std::chrono::minutes(1); });
   fences_.push_back(now);
   if (static_cast<int>(fences_.size()) == options_.fences_per_minute_alarm) probe_.fence_alarm(index_);
-  back_off(milliseconds::zero());
+  back_off(
+      options_.fence_patience);  // if the partitions are no longer ours, the group thread says so meanwhile
 
   std::vector<OpenPartition*> touched;
   for (const Entry& entry : entries_) {
@@ -133,7 +134,7 @@ void Lane::recover_fenced() {
 
 void Lane::restart(OpenPartition& partition, const Claim& claim) {
   partition.claim = claim;
-  partition.position = Position(claim);
+  partition.position = Position(claim, partition.gaps_are_loss);
   seek(partition);
 }
 
@@ -145,6 +146,7 @@ Claim Lane::claim(const PartitionId& id) {
           claim_or_begin(*ledger_, id, options_, [&] { return stream_.extent(id, options_.extent_timeout); });
       if (claimed) {
         probe_.claimed("ok");
+        database_is(true, "");
         return *claimed;
       }
       back_off(options_.claim_retry);

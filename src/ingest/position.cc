@@ -4,7 +4,8 @@
 
 namespace sealstream {
 
-Position::Position(const Claim& claim) : anchor_(claim.last), next_(claim.next_offset) {}
+Position::Position(const Claim& claim, bool gaps_are_loss)
+    : gaps_are_loss_(gaps_are_loss), anchor_(claim.last), next_(claim.next_offset) {}
 
 Offset Position::fetch_from() const { return anchor_ ? anchor_->offset : next_; }
 
@@ -20,6 +21,7 @@ Step Position::record(Offset offset, const std::function<SourceDigest()>& digest
     return Step::drop;
   }
   if (offset > next_ && !settled_ && !std::exchange(gap_seen_, true)) return Step::seek;
+  if (offset > next_ && gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, offset));
   settled_ = true;
   next_ = sealstream::next(offset);
   return Step::take;
@@ -30,6 +32,7 @@ Step Position::end(Offset end) {
   if (anchor_) return Step::ask;
   if (end <= next_) return Step::drop;
   if (!settled_ && !std::exchange(gap_seen_, true)) return Step::seek;
+  if (gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, end));
   settled_ = true;
   next_ = end;
   return Step::take;
@@ -68,6 +71,11 @@ std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {
              "the log does not hold the last committed record any more (topic made again, or truncated); "
              "bring the log back, or "
              "accept it as a new one";
+    case HaltCause::compacted:
+      return where +
+             "records are missing and the topic is compacted (its keys are tenants, so the cleaner takes "
+             "events); alter the "
+             "topic to cleanup.policy=delete and restore the records, or accept the loss";
     case HaltCause::create_time:
       return where +
              "its records carry their producer's clock; alter the topic to "

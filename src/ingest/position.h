@@ -32,7 +32,8 @@ enum class Step : std::uint8_t {
 /// under way when the partition was assigned anew must not look like a gap.
 class Position {
  public:
-  explicit Position(const Claim& claim);
+  /// `gaps_are_loss`: the topic is compacted, so nobody can tell a gap from records that the cleaner took.
+  explicit Position(const Claim& claim, bool gaps_are_loss = false);
 
   /// Where Kafka must begin: at the anchor, or at next() where there is none or it is verified.
   Offset fetch_from() const;
@@ -58,6 +59,7 @@ class Position {
  private:
   static constexpr int kAnchorTries = 3;
 
+  bool gaps_are_loss_;
   std::optional<LastRecord> anchor_;  ///< not yet seen again
   Offset next_;
   bool settled_ = false;  ///< something was delivered as expected since the last seek

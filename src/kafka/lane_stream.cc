@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <cassert>
 #include <chrono>
 
@@ -11,6 +12,9 @@ namespace sealstream {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// 9998-12-31: a producer's clock may say anything, and a row needs a leaf.
+constexpr std::int64_t kLatestTimestamp_ms = 253'370'678'400'000;
 
 /// A record with headers: librdkafka parses them, and Record wants them in one piece.
 struct MessageWithHeaders {
@@ -44,8 +48,9 @@ std::vector<Header> headers_of(rd_kafka_message_t* message) {
 FetchedRecord fetched(Message message, std::string_view topic) {
   FetchedRecord fetched;
   rd_kafka_timestamp_type_t stamped_by = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t milliseconds_since_1970 = rd_kafka_message_timestamp(message.get(), &stamped_by);
   fetched.record.timestamp =
-      Timestamp(std::chrono::milliseconds(rd_kafka_message_timestamp(message.get(), &stamped_by)));
+      Timestamp(milliseconds(std::clamp<std::int64_t>(milliseconds_since_1970, 0, kLatestTimestamp_ms)));
   fetched.log_append_time = stamped_by == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   fetched.record.topic = topic;
   fetched.record.partition = Partition(message->partition);

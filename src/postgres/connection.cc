@@ -149,7 +149,8 @@ void Connection::copy(std::string_view bytes) {
     if (unsent != 1) start_deadline(options_.answer_timeout);
   }
   // A refused COPY, or a lost connection: the reason comes with the next answer.
-  if (PQputCopyEnd(get(), refused ? "stopped: the server spoke during COPY" : nullptr) != 1) lose();
+  const bool complete = bytes.empty() && !refused;
+  if (PQputCopyEnd(get(), complete ? nullptr : "stopped: the COPY could not be sent whole") != 1) lose();
 }
 
 std::vector<Answer> Connection::run(const std::string& sql) {

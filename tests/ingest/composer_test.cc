@@ -161,6 +161,15 @@ TEST_F(ComposerTest, HeadInALaterMonthMakesOlderLeavesBeLookedUpToo) {
       << "recorded_at never falls";
 }
 
+TEST_F(ComposerTest, RecordThatABatchLiftsIntoALaterMonthIsLookedUpInTheOlderLeaf) {
+  const Timestamp october = Timestamp(std::chrono::sys_days(std::chrono::year(2026) / 10 / 1));
+  arrives(fetched(0, "acme", event_json("acme", "event-00", "login", "2026-10-02T00:00:00Z"), 0, october));
+  arrives(fetched(1, "acme", event_json("acme", "event-01", "login", "2026-09-15T00:00:00Z"), 0,
+                  october - milliseconds(10)));
+  (void)compose();
+  EXPECT_EQ(db_.lookups, 1);
+}
+
 TEST_F(ComposerTest, DuplicateUnderAnOlderKeyIsStillADuplicate) {
   arrives(fetched(0, "acme", event_json("acme", "event-00"), 0, at(0)));
   commit();

@@ -270,6 +270,8 @@ class FakeStream : public RecordStream {
     }
     Delivery delivery = std::move(deliveries_.front());
     deliveries_.pop_front();
+    lock.unlock();
+    if (const auto hook = std::exchange(before_next_delivery, nullptr)) hook();
     return delivery;
   }
 
@@ -292,6 +294,9 @@ class FakeStream : public RecordStream {
     for (const auto& [id, offset] : next_offsets) mirrored[id] = offset;
   }
 
+  /// Runs once, on the lane's thread, when next() has something and before it returns it. Set it before
+  /// publishing.
+  std::function<void()> before_next_delivery;
   std::optional<Extent> extent_answer = Extent{Offset(0), Offset(1'000'000)};
   std::vector<std::pair<PartitionId, Offset>> seeks;
   std::map<PartitionId, Offset> mirrored;

@@ -23,6 +23,7 @@ IngestOptions quick() {
   options.backoff_first = milliseconds(1);
   options.backoff_last = milliseconds(2);
   options.claim_retry = milliseconds(1);
+  options.assign_deadline = milliseconds(300);
   options.flush_on_revoke = milliseconds(200);
   options.drain_deadline = milliseconds(2'000);
   options.database_check_interval = milliseconds(1);
@@ -61,8 +62,19 @@ class FakeSource : public Source, public Group {
     ++assign_calls;
     assigned.assign(starts.begin(), starts.end());
   }
-  std::optional<Extent> extent(const PartitionId&, milliseconds) override {
+  void unassign() override {
+    const std::lock_guard lock(mutex_);
+    ++unassign_calls;
+    assigned.clear();
+  }
+  std::optional<Extent> extent(const PartitionId& id, milliseconds) override {
+    const std::lock_guard lock(mutex_);
+    if (unknown_log == id) return std::nullopt;
     return Extent{Offset(3), Offset(9)};
+  }
+  void know_all_logs() {
+    const std::lock_guard lock(mutex_);
+    unknown_log.reset();
   }
 
   /// Runs `step` on the group thread and waits for its end.
@@ -83,6 +95,8 @@ class FakeSource : public Source, public Group {
   }
 
   int assign_calls = 0;
+  int unassign_calls = 0;
+  std::optional<PartitionId> unknown_log;  ///< the broker does not answer for this one
   std::vector<Start> assigned;
 
  private:
@@ -117,8 +131,8 @@ class IngesterTest : public ::testing::Test {
   Keyring keyring_ = two_keys();
   FakeDatabase db_;
   FakeSource source_{2};
-  Ingester ingester_{quick(), keyring_, source_, [this](auto) { return std::make_unique<FakeLedger>(db_); },
-                     probe_};
+  Ingester ingester_{quick(), keyring_, source_,
+                     [this](auto, auto) { return std::make_unique<FakeLedger>(db_); }, probe_};
   bool drained_ = false;
   std::jthread thread_;
 };
@@ -155,6 +169,19 @@ TEST_F(IngesterTest, GroupIsAnsweredWithNothingWhileTheDatabaseIsAwayAndWithEver
   database_down(false);
   EXPECT_TRUE(eventually([&] { return source_.assignment().size() == 2; }));
   EXPECT_TRUE(eventually([&] { return ingester_.status().database_ok; }));
+  stops();
+}
+
+TEST_F(IngesterTest, PartitionThatCannotBeClaimedDoesNotHoldUpTheOthersAndJoinsThemLater) {
+  source_.unknown_log = partition_id(5);
+  starts();
+  assigns({5, 0, 1});
+  ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 2; }));
+  source_.fake(0).publish(login(3, "acme", "event-00"));
+  ASSERT_TRUE(eventually([&] { return db_.partition(0).next == Offset(4); }));
+  source_.know_all_logs();
+  ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 3; }));
+  EXPECT_GE(source_.unassign_calls, 1) << "nothing is assigned over a live assignment";
   stops();
 }
 

@@ -111,6 +111,15 @@ TEST(Position, GapAfterSettledReadingIsTaken) {
   EXPECT_EQ(position.next(), Offset(8));
 }
 
+TEST(Position, GapInACompactedTopicHalts) {
+  Position position(fresh(5), true);
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(arrives(position, 9), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::compacted);
+  EXPECT_EQ(position.missed(), 3);
+  EXPECT_EQ(position.next(), Offset(6));
+}
+
 TEST(Position, EndBeyondTheLastRecordMovesOn) {
   Position position(fresh(5));
   EXPECT_EQ(arrives(position, 5), Step::take);

@@ -167,7 +167,9 @@ class Ledger {
   virtual void check() = 0;
 };
 
-/// Makes the Ledger of one thread; `tick` is called while it waits, at least once a second.
-using LedgerFactory = std::function<std::unique_ptr<Ledger>(std::function<void()> tick)>;
+/// Makes the Ledger of one thread; `tick` is called while it waits, at least once a second. No answer of the
+/// server is waited for longer than `patience`.
+using LedgerFactory =
+    std::function<std::unique_ptr<Ledger>(std::function<void()> tick, milliseconds patience)>;
 
 }  // namespace sealstream

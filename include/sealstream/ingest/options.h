@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace sealstream {
 
@@ -29,6 +30,11 @@ struct IngestOptions {
 
   /// A revoked partition's batch must be in by then: a third of the group's session timeout.
   milliseconds flush_on_revoke{3'300};
+  /// How long a lane, and the group thread, waits for one answer of the database. The group's is short, so
+  /// that a database that hangs does not hold up the group; it stays above the 3 s that a claim waits for a
+  /// lock.
+  milliseconds lane_database_patience{40'000};
+  milliseconds group_database_patience{4'000};
   /// The group is answered within this time of an assignment; claims that take longer go on in the
   /// background.
   milliseconds assign_deadline{3'000};
@@ -51,6 +57,10 @@ struct IngestOptions {
   /// This many fenced commits of a lane within a minute are an alarm.
   int fences_per_minute_alarm = 5;
 
+  /// After a fence the group thread has this long to say that the partition is no longer ours, before it is
+  /// claimed again.
+  milliseconds fence_patience{1'000};
+
   /// The longest a drain may take before the process gives up the rest (which another instance then reads
   /// again).
   milliseconds drain_deadline{30'000};
@@ -70,6 +80,10 @@ struct IngestOptions {
   bool accept_create_time = false;
   /// A partition never seen before starts at the log's end instead of its beginning.
   bool start_new_partitions_at_end = false;
+
+  /// Topics whose cleanup.policy compacts: there a gap may be records that were lost, and halts its
+  /// partition.
+  std::vector<std::string> compacted_topics;
 
   /// Who claims: stored in audit.partitions, so that an operator can tell instances apart.
   std::string owner = "sealstream";

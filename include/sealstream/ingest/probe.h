@@ -24,8 +24,9 @@ enum class Stage : std::uint8_t { fill, prepare, seal, commit };
 inline constexpr std::array kStageNames = {"fill", "prepare", "seal", "commit"};
 
 /// Why a partition is not read on until an operator decides.
-enum class HaltCause : std::uint8_t { retention_overrun, not_same_log, create_time };
-inline constexpr std::array kHaltCauseNames = {"retention_overrun", "not_same_log", "create_time"};
+enum class HaltCause : std::uint8_t { retention_overrun, not_same_log, create_time, compacted };
+inline constexpr std::array kHaltCauseNames = {"retention_overrun", "not_same_log", "create_time",
+                                               "compacted"};
 
 /// One topic's share of a committed batch.
 struct TopicFlow {

@@ -84,6 +84,8 @@ class Group {
   /// assignment that is not empty (assertion). Answers the group, where it waits for an answer. Throws
   /// SourceError.
   virtual void assign(std::span<const Start> starts) = 0;
+  /// Lets go of all that assign took, and stays a member of the group. Throws SourceError.
+  virtual void unassign() = 0;
   /// As RecordStream::extent.
   virtual std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) = 0;
 };
@@ -92,8 +94,8 @@ class Group {
 class GroupListener {
  public:
   virtual ~GroupListener() = default;
-  /// Must call group.assign once, with what could be claimed, or with nothing; the rest may be assigned in a
-  /// later tick, if nothing was assigned now.
+  /// Must call group.assign once, with what could be claimed, or with nothing; more may be assigned in a
+  /// later tick, after an unassign where anything is assigned.
   virtual void assigned(std::vector<PartitionId> partitions, Group& group) = 0;
   /// The partitions go to others when this returns: commit what is in hand before.
   virtual void revoked(const std::vector<PartitionId>& partitions) = 0;
