@@ -179,8 +179,7 @@ std::string_view without_query(std::string_view path) { return path.substr(0, pa
 
 std::string origin_of(std::string_view url) {
   const std::size_t scheme = url.find("://");
-  if (scheme == url.npos) return std::string(url.substr(0, url.find_first_of("/?#")));
-  const std::size_t begin = scheme + 3;
+  const std::size_t begin = scheme == url.npos ? 0 : scheme + 3;
   std::string_view authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
   if (const std::size_t at = authority.rfind('@'); at != authority.npos) authority.remove_prefix(at + 1);
   return std::string(url.substr(0, begin)).append(authority);

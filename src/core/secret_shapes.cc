@@ -310,10 +310,17 @@ std::size_t name_length(std::string_view name, std::string_view text) {
 
 bool names_secret(std::string_view member_name) {
   static const NameFilter kFilter;
-  return kFilter.may_name_secret(member_name) &&
-         std::ranges::any_of(kSecretNames, [=](std::string_view name) {
-           return name_length(name, member_name) == member_name.size();
-         });
+  const auto is_small = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto is_letter = [&](char c) { return is_small(small_letter(c)); };
+  for (std::size_t begin = 0; begin < member_name.size(); ++begin) {
+    const bool at_word = begin == 0 || !is_letter(member_name[begin - 1]) ||
+                         (is_small(member_name[begin - 1]) && !is_small(member_name[begin]));
+    const std::string_view rest = member_name.substr(begin);
+    if (!at_word || !kFilter.may_name_secret(rest)) continue;
+    const auto is_rest = [=](std::string_view name) { return name_length(name, rest) == rest.size(); };
+    if (std::ranges::any_of(kSecretNames, is_rest)) return true;
+  }
+  return false;
 }
 
 bool is_any_case(Body body) {

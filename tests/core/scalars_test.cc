@@ -123,6 +123,7 @@ TEST(Urls, LoseTheirPathsAndCredentials) {
   EXPECT_EQ(origin_of("https://ann:x@mcp.example/a@b"), "https://mcp.example");
   EXPECT_EQ(origin_of("https://mcp.example?x"), "https://mcp.example");
   EXPECT_EQ(origin_of("https://[2001:db8::1]:443/x"), "https://[2001:db8::1]:443");
+  EXPECT_EQ(origin_of("ann:x@mcp.example:8443/x"), "mcp.example:8443");
   EXPECT_EQ(origin_of("stdio"), "stdio");
   EXPECT_EQ(origin_of("github-mcp/tools"), "github-mcp");
   EXPECT_EQ(origin_of(""), "");

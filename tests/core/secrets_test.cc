@@ -222,11 +222,12 @@ TEST(Secrets, AreCountedByRule) {
 }
 
 TEST(Secrets, HaveNamesThatMarkThem) {
-  for (const char* name :
-       {"password", "PASSWORD", "client_secret", "clientSecret", "Set-Cookie", "x-api-key", "mfa_seed"}) {
+  for (const char* name : {"password", "PASSWORD", "client_secret", "clientSecret", "Set-Cookie", "x-api-key",
+                           "mfa_seed", "db_password", "userPassword", "smtp-passwd"}) {
     EXPECT_TRUE(names_secret(name)) << name;
   }
-  for (const char* name : {"", "pass", "password_hint", "secretary", "tokens", "key", "cookies"}) {
+  for (const char* name :
+       {"", "pass", "password_hint", "secretary", "tokens", "key", "cookies", "nopassword"}) {
     EXPECT_FALSE(names_secret(name)) << name;
   }
 }

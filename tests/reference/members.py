@@ -208,7 +208,7 @@ def read_server(member, value):
     """The origin: scheme and host, without credentials. What has no scheme ends at the first /, ? or #."""
     if isinstance(value, str):
         scheme, authority = _ORIGIN.match(value).groups()
-        value = scheme + authority.rpartition("@")[2] if scheme else authority
+        value = (scheme or "") + authority.rpartition("@")[2]
     return read_text(member, value)
 
 
