@@ -226,13 +226,8 @@ std::string default_config_file() {
 std::map<std::string, std::string> kafka_properties(const KafkaConfig& kafka) {
   std::map<std::string, std::string> properties = kafka.properties;
   for (const auto& [name, file] : kafka.property_files) {
-    std::string purpose = "kafka.property_files.";
-    purpose += name;
-    properties[name] = read_secret_line(file, purpose);
-    if (property_problem(name, properties[name])) {
-      purpose += ": librdkafka does not take its content";
-      throw ConfigError(file + ": " + purpose);
-    }
+    const std::string& value = properties[name] = read_secret_line(file, "the value of " + name);
+    if (property_problem(name, value)) throw ConfigError(file + ": librdkafka does not take it for " + name);
   }
   return properties;
 }
