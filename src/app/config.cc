@@ -194,6 +194,12 @@ class Checks {
   std::vector<std::string> findings_;
 };
 
+std::string property_in_file(const std::string& name, const std::string& file) {
+  std::string value = read_secret_line(file, "the value of " + name);
+  if (property_problem(name, value)) throw ConfigError(file + ": librdkafka does not take it for " + name);
+  return value;
+}
+
 }  // namespace
 
 Config make_config(const std::string& file, const std::string& yaml, const Environment& environment) {
@@ -225,10 +231,7 @@ std::string default_config_file() {
 
 std::map<std::string, std::string> kafka_properties(const KafkaConfig& kafka) {
   std::map<std::string, std::string> properties = kafka.properties;
-  for (const auto& [name, file] : kafka.property_files) {
-    const std::string& value = properties[name] = read_secret_line(file, "the value of " + name);
-    if (property_problem(name, value)) throw ConfigError(file + ": librdkafka does not take it for " + name);
-  }
+  for (const auto& [name, file] : kafka.property_files) properties[name] = property_in_file(name, file);
   return properties;
 }
 
