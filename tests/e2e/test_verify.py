@@ -65,7 +65,7 @@ class Ledger:
         finally:
             self._session.execute("BEGIN")
             for table in kTables:
-                self._session.execute(f"TRUNCATE audit.{table}")
+                self._session.execute(f"DELETE FROM audit.{table}")
                 self._session.execute(f"INSERT INTO audit.{table} SELECT * FROM public.{table}")
             self._session.execute("COMMIT")
 
