@@ -82,6 +82,11 @@ class Ingester:
         self._wait(self.ready, deadline_s, "to be ready")
         return self
 
+    def failing_checks(self):
+        """name -> why, of the checks of /readyz that fail."""
+        checks = json.loads(self.get("/readyz")[1])["checks"]
+        return {name: check["why"] for name, check in checks.items() if not check["ok"]}
+
     def metric(self, name, **labels):
         """The value of one series; the sum where the labels name several; 0 where there is none."""
         total = 0.0
@@ -184,6 +189,14 @@ class Deployment:
 
     def as_superuser(self, sql):
         return self.postgres.psql(sql, self.database)
+
+    def writers(self, condition):
+        """How many sessions of the role audit_writer are in this state (columns of pg_stat_activity)."""
+        return int(self.as_superuser("SELECT count(*) FROM pg_stat_activity WHERE usename = 'audit_writer'"
+                                     f" AND datname = current_database() AND {condition}"))
+
+    def epochs(self):
+        return [epoch for (epoch,) in self.ask("SELECT owner_epoch FROM audit.partitions ORDER BY topic, partition")]
 
     def sealed(self):
         """Offsets below the positions in PostgreSQL, over all partitions."""
