@@ -112,7 +112,8 @@ CLI::App* CommandLine::command(CLI::App& parent, const std::string& name, const 
 
 void CommandLine::add_run() {
   command(*app_, "run",
-          "Seal events until told to stop: SIGTERM drains and exits, a second signal exits at once.",
+          "Seal events until told to stop: SIGTERM drains and exits, a second signal exits at once (128 + "
+          "its number).",
           {"sealstream run --config /etc/sealstream/sealstream.yaml",
            "SEALSTREAM__LOG__LEVEL=debug sealstream run"},
           [this] { return run_command(config(), terminal_); });

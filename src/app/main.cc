@@ -21,7 +21,9 @@ sealstream::Environment read_environment() {
 
 int main(int argc, char** argv) {
   const sealstream::Environment environment = read_environment();
-  const bool color = ::isatty(STDERR_FILENO) == 1 && !environment.contains("NO_COLOR");
+  const auto no_color = environment.find("NO_COLOR");
+  const bool wanted = no_color == environment.end() || no_color->second.empty();
+  const bool color = wanted && ::isatty(STDERR_FILENO) == 1;
   const std::vector<std::string> words(argv + 1, argv + argc);
   return sealstream::run_cli(words, environment, {std::cout, std::cerr, color});
 }
