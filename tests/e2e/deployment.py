@@ -79,7 +79,7 @@ class Ingester:
         return self.get("/readyz")[0] == 200
 
     def wait_ready(self, deadline_s=60):
-        self._wait(self.ready, deadline_s, "to be ready")
+        self.wait(self.ready, deadline_s, "to be ready")
         return self
 
     def failing_checks(self):
@@ -96,7 +96,8 @@ class Ingester:
                 total += float(value)
         return total
 
-    def _wait(self, condition, deadline_s, what):
+    def wait(self, condition, deadline_s, what):
+        """Until the condition holds; fails at once where the process ends."""
         def reached():
             assert self.running(), f"{self.name} ended\n{log_tail(self.log)}"
             return condition()
@@ -176,9 +177,14 @@ class Deployment:
 
     def ingester(self, name="one", **changes):
         """A new `sealstream run`, started and ready; `changes` as in write_config."""
+        return self.start_ingester(name, **changes).wait_ready()
+
+    def start_ingester(self, name="one", **changes):
+        """The same, not waited for beyond its first answer: what it needs may be away."""
         ingester = Ingester(self, name, **changes)
         self.ingesters.append(ingester)
-        return ingester.start().wait_ready()
+        ingester.start().wait(lambda: ingester.get("/livez")[0] == 200, 60, "to answer")
+        return ingester
 
     def uri(self, role):
         return self.postgres.uri(f"audit_{role}", self._passwords[role], self.database)
@@ -195,8 +201,17 @@ class Deployment:
         return int(self.as_superuser("SELECT count(*) FROM pg_stat_activity WHERE usename = 'audit_writer'"
                                      f" AND datname = current_database() AND {condition}"))
 
+    def end_writers(self):
+        """Ends every session of the role audit_writer in this database."""
+        self.as_superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'"
+                          " AND datname = current_database()")
+
     def epochs(self):
         return [epoch for (epoch,) in self.ask("SELECT owner_epoch FROM audit.partitions ORDER BY topic, partition")]
+
+    def leaves(self):
+        return [leaf for (leaf,) in self.ask("SELECT inhrelid::regclass::text FROM pg_inherits"
+                                             " WHERE inhparent = 'audit.ledger'::regclass ORDER BY 1")]
 
     def sealed(self):
         """Offsets below the positions in PostgreSQL, over all partitions."""

@@ -85,7 +85,7 @@ def test_killing_the_ingester_and_its_backends_at_random_moments_loses_and_doubl
             goal = deployment.sealed() + dice.randint(1, 400)
             wait_until(lambda: deployment.sealed() >= goal, 60, f"{goal} records sealed before killing the {victim}")
             if victim == "backends":
-                kill_backends(deployment)
+                deployment.end_writers()
                 continue
             kill_and_start(ingester)
             if victim == "process, twice":
@@ -103,11 +103,6 @@ def kill_and_start(ingester):
     ingester.signal(signal.SIGKILL)
     assert ingester.wait_end() == -signal.SIGKILL
     ingester.start()
-
-
-def kill_backends(deployment):
-    deployment.as_superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'"
-                            " AND datname = current_database()")
 
 
 def test_two_instances_share_a_backlog_and_one_is_killed_and_restarted_midway(deployment):
