@@ -71,6 +71,11 @@ class Ingester:
         except OSError as down:
             return None, str(down)
 
+    def json(self, path):
+        code, text = self.get(path)
+        assert code == 200, text
+        return json.loads(text)
+
     def peak_memory_mib(self):
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -48,9 +48,9 @@ class Producer:
             "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
             "acks": "all", "linger.ms": 5, "compression.type": "lz4", **settings})
 
-    def send(self, key, value, headers=(), partition=-1, note=None):
+    def send(self, key, value, headers=(), partition=-1, note=None, timestamp=None):
         """key, value: bytes, text, or None; value may be an event to be written as JSON. note is called with the
-        record's (partition, offset) once it is acknowledged."""
+        record's (partition, offset) once it is acknowledged. timestamp: for topics that keep the producer's."""
         key = key.encode() if isinstance(key, str) else key
         value = json.dumps(value) if isinstance(value, dict) else value
         value = value.encode() if isinstance(value, str) else value
@@ -64,6 +64,7 @@ class Producer:
         while True:
             try:
                 self._producer.produce(self.topic, value=value, key=key, headers=list(headers), partition=partition,
+                                       timestamp=round(timestamp.timestamp() * 1000) if timestamp else 0,
                                        on_delivery=delivered)
                 break
             except BufferError:
