@@ -75,7 +75,7 @@ def up() -> int:
         stack.publish_samples()
     with step("Wait until every record is sealed"):
         stack.wait_until_sealed()
-    print("Verify the chains")
+    print("Verify the chains", flush=True)
     stack.verify()
     print(where(stack))
     return 0
