@@ -173,9 +173,6 @@ class Deployment:
         assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def show(self, place):
-        return self.sealstream("quarantine", "show", place)
-
     def migrate(self):
         self.sealstream("migrate", "up")
         return self

@@ -6,39 +6,12 @@ Method: topics are altered, cut and made again through Kafka's own admin interfa
 
 from datetime import datetime, timedelta, timezone
 
-import confluent_kafka
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from deployment import wait_until
 from producers import Producer, event
+from topics import Topic
 
 kSoon_s = 60
-
-
-class Topic:
-    """What an administrator does to the topic of a deployment."""
-
-    def __init__(self, deployment):
-        self._deployment = deployment
-        self._admin = AdminClient({"bootstrap.servers": deployment.kafka.address})
-
-    def alter(self, name, value):
-        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, self._deployment.topic, incremental_configs=[entry])
-        for done in self._admin.incremental_alter_configs([resource]).values():
-            done.result(60)
-
-    def delete_records(self, partition, before):
-        place = confluent_kafka.TopicPartition(self._deployment.topic, partition, before)
-        for done in self._admin.delete_records([place]).values():
-            done.result(60)
-
-    def make_again(self):
-        topic = self._deployment.topic
-        for done in self._admin.delete_topics([topic]).values():
-            done.result(60)
-        wait_until(lambda: topic not in self._deployment.kafka.partition_counts(), kSoon_s, "the topic is deleted")
-        wait_until(lambda: self._deployment.kafka.create_topic(topic, 12), kSoon_s, "the topic is made again")
 
 
 @pytest.fixture
@@ -102,7 +75,8 @@ def test_topic_made_again_with_fewer_records_is_not_the_same_log(deployment, top
     send(deployment, {0: 5, 1: 20, 2: 30, 5: 7})
     ingester = deployment.ingester("two")
     sentences = wait_halted(ingester, "not_same_log", 3)  # shorter; as long, but other records; longer
-    assert all("at offset 20: the log does not hold the last committed record" in sentence for sentence in sentences.values()), sentences
+    for sentence in sentences.values():
+        assert "at offset 20: the log does not hold the last committed record" in sentence
     wait_until(lambda: next_offset(deployment, 5) == 7, kSoon_s, "a partition that was empty goes on")
     assert halted_partitions(ingester) == {0, 1, 2}
     assert [next_offset(deployment, partition) for partition in range(3)] == [20, 20, 20]

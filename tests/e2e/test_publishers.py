@@ -19,6 +19,7 @@ from cloudevents.v1 import kafka as older_sdk_kafka
 from cloudevents.v1.http import CloudEvent as OlderCloudEvent
 from dateutil.parser import isoparse
 from deployment import wait_until
+from full_events import full_events
 from history import HistoryWriter
 from producers import Producer, binary, event
 
@@ -221,6 +222,23 @@ def test_kafka_python_may_compress(publishing):
     send_with_kafka_python(publishing, kEncoders["structured"](attributes_of(sent), sent["data"]), compression_type="gzip")
     wait_for_all(publishing)
     assert rows_of(publishing, sent["tenantid"]) == [row(sent)]
+
+
+def test_both_modes_give_the_same_row(publishing):
+    """But for identity and place: every other column of the ledger."""
+    tenant = a_tenant()
+    for sent in full_events(tenant):
+        again = sent | {"id": str(uuid.uuid4())}
+        value, headers = binary(sent)
+        with Producer(publishing) as producer:
+            producer.send(tenant, value, headers)
+            producer.send(tenant, again, [("content-type", b"application/cloudevents+json; charset=utf-8")])
+    wait_for_all(publishing)
+    rows = [row for (row,) in publishing.ask("SELECT to_jsonb(l) FROM audit.ledger l WHERE tenant_id = %s ORDER BY seq", tenant)]
+    own = {"seq", "event_id", "kafka_offset", "recorded_at", "source_digest", "personal_commitment", "prev_checksum", "checksum"}
+    for binary_row, structured_row in zip(rows[::2], rows[1::2], strict=True):
+        assert {name for name in binary_row if binary_row[name] != structured_row[name]} <= own
+    assert len(rows) == 12
 
 
 def test_all_of_them_add_up(publishing):

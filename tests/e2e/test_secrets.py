@@ -148,8 +148,9 @@ def test_commands_do_not_print_them(secretive):
     places = [json.loads(line)["place"] for line in
               secretive.sealstream("quarantine", "list", "--json", "--limit", "10000").splitlines()]
     assert len(places) == 9 * len(kSecrets) + 1
-    outputs = [secretive.sealstream("quarantine", "list", "--limit", "10000"), secretive.sealstream("verify", "--json"),
-               secretive.sealstream("print-config"), secretive.sealstream("status", config=secretive.ingesters[0].config), *map(secretive.show, places[:40])]
-    for output in outputs:
+    commands = [["quarantine", "list", "--limit", "10000"], ["verify", "--json"], ["print-config"], ["status"],
+                *(["quarantine", "show", place] for place in places[:40])]
+    for command in commands:
+        output = secretive.sealstream(*command, config=secretive.ingesters[0].config)
         assert kMark not in output
         assert "password-of-" not in output

@@ -119,8 +119,9 @@ def assert_found(ledger, seq, wrong, tenant="acme"):
     code, report = ledger.verify()
     assert code == 1
     assert report["verdict"] == "tampered"
-    assert (tenant, seq, wrong) in [(fault["tenant"], fault["seq"], fault["wrong"]) for fault in report["faults"]], report["faults"]
-    assert all(fault["detail"] for fault in report["faults"])
+    faults = report["faults"]
+    assert (tenant, seq, wrong) in [(fault["tenant"], fault["seq"], fault["wrong"]) for fault in faults], faults
+    assert all(fault["detail"] for fault in faults)
 
 
 def test_an_untouched_ledger_is_intact_for_three_verifiers(ledger):
@@ -248,8 +249,9 @@ def test_a_tail_cut_with_its_head_leaves_counters_that_disagree(ledger):
     """Only a checkpoint kept elsewhere proves it; the counters at least are not the rows'."""
     with ledger.changed(
             f"DELETE FROM audit.ledger WHERE tenant_id = 'acme' AND seq = {kLast}",
-            f"UPDATE audit.chain_heads h SET (seq, checksum, recorded_at, base_seq) = (SELECT seq, checksum, recorded_at, -1"
-            f" FROM audit.ledger l WHERE l.tenant_id = 'acme' AND seq = {kLast - 1}), events = events - 1 WHERE tenant_id = 'acme'"):
+            "UPDATE audit.chain_heads SET events = events - 1, (seq, checksum, recorded_at, base_seq) ="
+            f" (SELECT seq, checksum, recorded_at, -1 FROM audit.ledger l WHERE l.tenant_id = 'acme' AND seq = {kLast - 1})"
+            " WHERE tenant_id = 'acme'"):
         code, report = ledger.verify()
         assert (code, report["verdict"]) == (2, "incomplete")
         assert {fault["wrong"] for fault in report["faults"]} == {"counters"}
