@@ -17,6 +17,7 @@ from stage import Backlog, stage
 
 
 def spread(values, digits=2):
+    digits = digits or None  # round(x, 0) is a float, round(x, None) an integer
     return {"median": round(statistics.median(values), digits), "min": round(min(values), digits),
             "max": round(max(values), digits)}
 
