@@ -88,6 +88,34 @@ class Producer:
         self._history.close()
 
 
+class Transactions:
+    """A transactional producer whose history holds what was committed."""
+
+    def __init__(self, deployment):
+        self._deployment = deployment
+        self._producer = confluent_kafka.Producer({
+            "bootstrap.servers": deployment.kafka.address, "transactional.id": deployment.topic,
+            "partitioner": "murmur2_random"})
+        self._producer.init_transactions(60)
+        self._delivered = []
+
+    def run(self, tenants, commit, partition=-1):
+        """One event of each tenant, then all of them committed or aborted."""
+        self._delivered.clear()
+        self._producer.begin_transaction()
+        for number, tenant in enumerate(tenants):
+            self._producer.produce(self._deployment.topic, key=tenant, value=json.dumps(event(tenant, number)),
+                                   partition=partition, on_delivery=lambda error, message: self._delivered.append(message))
+        assert self._producer.flush(60) == 0
+        if not commit:
+            self._producer.abort_transaction(60)
+            return
+        self._producer.commit_transaction(60)
+        with HistoryWriter(self._deployment.history) as history:
+            for message in self._delivered:
+                history.record(True, message.topic(), message.partition(), message.offset(), message.key(), message.value())
+
+
 class ContinuousProducer(Producer):
     """Sends events on a thread of its own from `with` to its end; then everything is acknowledged."""
 

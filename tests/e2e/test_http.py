@@ -4,7 +4,6 @@
 Method: one run with events of all families, duplicates, refusals and secrets; every answer is compared with PostgreSQL.
 """
 
-import json
 import re
 import signal
 import socket

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from deployment import wait_until
-from producers import Producer, event
+from producers import Producer, Transactions, event
 from topics import Topic
 
 kSoon_s = 60
@@ -125,6 +125,20 @@ def test_log_whose_last_committed_record_is_gone_goes_on_unverified(deployment, 
     assert ingester.metric("sealstream_halted_partitions") == 0
     assert deployment.ask("SELECT log_unverified FROM audit.partitions WHERE partition = 0") == [(1,)]
     deployment.check()
+
+
+def test_gap_in_a_compacted_topic_halts_its_partition(deploy):
+    """There an aborted transaction cannot be told from records that the cleaner took."""
+    deployment = deploy(topic_settings={"cleanup.policy": "compact"})
+    ingester = deployment.ingester()
+    send(deployment, {0: 10, 1: 10})
+    deployment.wait_sealed(20)
+    Transactions(deployment).run(["acme"] * 5, commit=False, partition=0)
+    send(deployment, {0: 10, 1: 10})
+    assert "cleanup.policy=delete" in wait_halted(ingester, "compacted", 1)[0]
+    wait_until(lambda: next_offset(deployment, 1) == 20, kSoon_s, "the neighbour goes on")
+    assert next_offset(deployment, 0) == 10
+    deployment.sealstream("verify")
 
 
 def test_batch_over_the_end_of_a_month_lands_in_two_leaves(deploy):

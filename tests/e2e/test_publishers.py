@@ -20,8 +20,7 @@ from cloudevents.v1.http import CloudEvent as OlderCloudEvent
 from dateutil.parser import isoparse
 from deployment import wait_until
 from full_events import full_events
-from history import HistoryWriter
-from producers import Producer, binary, event
+from producers import Producer, Transactions, binary, event
 
 
 @pytest.fixture(scope="module")
@@ -247,33 +246,6 @@ def test_all_of_them_add_up(publishing):
 
 
 # --- transactions, and partitioners that differ -------------------------------------------------------------------
-
-
-class Transactions:
-    """A transactional producer whose history holds what was committed."""
-
-    def __init__(self, deployment):
-        self._deployment = deployment
-        self._producer = confluent_kafka.Producer({
-            "bootstrap.servers": deployment.kafka.address, "transactional.id": deployment.topic,
-            "partitioner": "murmur2_random"})
-        self._producer.init_transactions(60)
-        self._delivered = []
-
-    def run(self, tenants, commit):
-        self._delivered.clear()
-        self._producer.begin_transaction()
-        for number, tenant in enumerate(tenants):
-            self._producer.produce(self._deployment.topic, key=tenant, value=json.dumps(event(tenant, number)),
-                                   on_delivery=lambda error, message: self._delivered.append(message))
-        assert self._producer.flush(60) == 0
-        if not commit:
-            self._producer.abort_transaction(60)
-            return
-        self._producer.commit_transaction(60)
-        with HistoryWriter(self._deployment.history) as history:
-            for message in self._delivered:
-                history.record(True, message.topic(), message.partition(), message.offset(), message.key(), message.value())
 
 
 def test_aborted_transactions_and_control_records_are_skipped_and_leave_no_lag(deployment):
