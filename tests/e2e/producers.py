@@ -46,7 +46,8 @@ class Producer:
         self._history = HistoryWriter(deployment.history)
         self._producer = confluent_kafka.Producer({
             "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
-            "acks": "all", "linger.ms": 5, "compression.type": "lz4", **settings})
+            "acks": "all", "linger.ms": 5, "compression.type": "lz4", "reconnect.backoff.max.ms": 1_000,
+            "topic.metadata.refresh.interval.ms": 5_000, **settings})
 
     def send(self, key, value, headers=(), partition=-1, note=None, timestamp=None):
         """key, value: bytes, text, or None; value may be an event to be written as JSON. note is called with the

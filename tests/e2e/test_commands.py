@@ -60,6 +60,15 @@ def test_status_exits_with_1_where_nobody_answers(running):
     assert running.sealstream("status", expect=1).endswith(": nobody answers\n")
 
 
+def test_status_says_that_its_role_may_not_log_in(running):
+    password = running.directory / "wrong-password"
+    running.write_secret(password, "wrong")
+    config = running.write_config("role", 1, postgres={"auditor": {"user": "audit_auditor", "password_file": str(password)}})
+    done = running.run("status", config=config)
+    assert (done.returncode, done.stdout) == (kUnavailable, "")
+    assert "password authentication failed" in done.stderr
+
+
 def test_status_says_that_postgresql_does_not_answer(running):
     config = running.write_config("down", 1, postgres={"port": 1})
     done = running.run("status", config=config)
@@ -117,9 +126,11 @@ def test_migrate_status_before_and_after(postgres, kafka, tmp_path):
         after = json.loads(deployment.sealstream("migrate", "status", "--json"))
         assert {migration["state"] for migration in after["migrations"]} == {"applied"}
         assert json.loads(deployment.sealstream("migrate", "up", "--json"))["applied"] == []
-        deployment.sealstream("migrate", "down")  # only says what it would do
+        newest = after["migrations"][-1]["name"]
+        assert deployment.sealstream("migrate", "down") == f"would be taken back: {newest}\n"
         assert json.loads(deployment.sealstream("migrate", "status", "--json")) == after
-        deployment.sealstream("migrate", "down", "--execute")
+        assert json.loads(deployment.sealstream("migrate", "down", "--execute", "--json")) == {
+            "taken_back": newest, "executed": True}
         assert json.loads(deployment.sealstream("migrate", "status", "--json", expect=1))["version"] == after["version"] - 1
         deployment.sealstream("migrate", "up")
         deployment.ingester()
@@ -145,7 +156,7 @@ def test_check_config_asks_database_topics_and_clocks(running):
     assert found["ok"] is True
     assert wrong(found) == []
     checks = {finding["check"] for finding in found["findings"]}
-    assert {"configuration", "keyring", "database", f"topic {running.topic}"} <= checks
+    assert {"configuration", "keyring", "secret files", "database", "clock of PostgreSQL", f"topic {running.topic}"} <= checks
     running.sealstream("check-config")
 
 
@@ -154,9 +165,12 @@ def test_check_config_names_what_is_wrong_with_a_topic(deployment):
     topic.alter("message.timestamp.type", "CreateTime")
     topic.alter("cleanup.policy", "compact")
     topic.alter("retention.ms", "3600000")
-    said = " ".join(wrong(findings(deployment, 1)))
-    for words in ("message.timestamp.type is CreateTime", "cleanup.policy is compact", "604800000"):
+    topic.alter("retention.bytes", "1000000")
+    said = deployment.sealstream("check-config", "--connect", expect=1)
+    for words in ("message.timestamp.type is CreateTime", "cleanup.policy is compact", "604800000", "retention.bytes"):
         assert words in said
+    assert f"wrong  topic {deployment.topic}: " in said
+    assert "ok     database" in said
 
 
 def test_check_config_names_a_missing_topic_a_missing_right_and_an_unmigrated_database(postgres, kafka, tmp_path):
@@ -273,6 +287,7 @@ def test_environment_overrides_a_key_and_is_named_where_it_is_wrong(running, mon
     monkeypatch.setenv("SEALSTREAM__INGEST__LANES", "7")
     printed = json.loads(running.sealstream("print-config", "--json"))
     assert "7" in json.dumps(printed["ingest"]["lanes"])
+    assert printed["postgres"]["writer"]["password"] == "***"
     assert "password-of-" not in running.sealstream("print-config")
     monkeypatch.setenv("SEALSTREAM__INGEST__LANES", "none")
     done = running.run("check-config")
