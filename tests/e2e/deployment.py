@@ -203,10 +203,10 @@ class Deployment:
         return int(self.as_superuser("SELECT count(*) FROM pg_stat_activity WHERE usename = 'audit_writer'"
                                      f" AND datname = current_database() AND {condition}"))
 
-    def end_writers(self):
-        """Ends every session of the role audit_writer in this database."""
+    def end_writers(self, condition="true"):
+        """Ends the sessions of the role audit_writer in this database that are in this state."""
         self.as_superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'audit_writer'"
-                          " AND datname = current_database()")
+                          f" AND datname = current_database() AND {condition}")
 
     def epochs(self):
         return [epoch for (epoch,) in self.ask("SELECT owner_epoch FROM audit.partitions ORDER BY topic, partition")]

@@ -141,6 +141,18 @@ def test_read_only_database(deployment):
     assert_recovers(deployment, ingester, 100)
 
 
+def test_too_many_connections(deployment):
+    ingester = deployment.ingester()
+    deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT 0")
+    try:
+        deployment.end_writers()
+        send(deployment)
+        wait_not_ready(ingester, "database", "too many connections")
+    finally:
+        deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT -1")
+    assert_recovers(deployment, ingester, 100)
+
+
 def test_broker_that_is_down_at_the_start(deployment, kafka):
     send(deployment)
     kafka.kill()

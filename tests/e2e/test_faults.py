@@ -65,6 +65,62 @@ def test_the_broker_killed_and_started_again(deployment, kafka):
     deployment.sealstream("verify")
 
 
+def test_connection_lost_while_a_commit_goes_through(deployment):
+    """The server waits for a standby that does not exist: the commit is durable, and its answer never comes."""
+    ingester = deployment.ingester()
+    with Producer(deployment) as producer:
+        producer.send_events(300, kTenants).flush()
+        deployment.wait_sealed(300)
+        deployment.as_superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        try:
+            deployment.as_superuser("SELECT pg_reload_conf()")
+            producer.send_events(300, kTenants).flush()
+            wait_until(lambda: deployment.writers("wait_event = 'SyncRep'") > 0, kRecover_s, "a commit without its answer")
+            deployment.end_writers("wait_event = 'SyncRep'")
+            ingester.wait(lambda: ingester.metric("sealstream_db_errors_total") > 0, kRecover_s, "to notice it")
+        finally:
+            deployment.as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
+            deployment.as_superuser("SELECT pg_reload_conf()")
+        deployment.wait_sealed(600)
+    ingester.wait(lambda: ingester.metric("sealstream_db_in_doubt_total", resolution="committed") > 0, kRecover_s,
+                  "to learn that its commit went through")
+    assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(600, 0)]
+    deployment.check()
+    deployment.sealstream("verify")
+
+
+def test_connection_lost_before_a_commit_goes_through(deployment):
+    """A deferred trigger sleeps inside the COMMIT."""
+    ingester = deployment.ingester()
+    deployment.as_superuser("""
+        CREATE TABLE public.asleep AS SELECT 1; GRANT SELECT ON public.asleep TO PUBLIC;
+        CREATE FUNCTION public.sleep_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF EXISTS (SELECT 1 FROM public.asleep) THEN PERFORM pg_sleep(600); END IF; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER sleep_in_commit AFTER UPDATE ON audit.partitions DEFERRABLE INITIALLY DEFERRED
+          FOR EACH ROW WHEN (new.accepted > old.accepted) EXECUTE FUNCTION public.sleep_in_commit()""")
+    with Producer(deployment) as producer:
+        producer.send_events(300, kTenants).flush()
+        wait_until(lambda: deployment.writers("wait_event = 'PgSleep'") > 0, kRecover_s, "a commit that sleeps")
+        deployment.as_superuser("DELETE FROM public.asleep")
+        deployment.end_writers("wait_event = 'PgSleep'")
+        deployment.wait_sealed(300)
+    assert ingester.metric("sealstream_db_in_doubt_total", resolution="not_committed") > 0
+    assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(300, 0)]
+    deployment.check()
+
+
+def test_a_lock_that_somebody_holds_only_delays(deployment):
+    ingester = deployment.ingester()
+    with Producer(deployment) as producer:
+        with psycopg.connect(deployment.uri_for_checker()) as holder:
+            holder.execute("LOCK TABLE audit.chain_heads IN ACCESS EXCLUSIVE MODE")
+            producer.send_events(300, kTenants).flush()
+            wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kRecover_s, "a batch that waits")
+        deployment.wait_sealed(300)
+    assert ingester.metric("sealstream_records_quarantined_total") == 0
+    deployment.check()
+
+
 def test_a_zombie_that_wakes_up_writes_nothing_under_its_old_epoch(deployment):
     """It is frozen in the middle of a COPY, its transaction open and holding partitions, until another has taken over."""
     one = deployment.ingester("one")
