@@ -77,7 +77,7 @@ def test_connection_lost_while_a_commit_goes_through(deployment):
             producer.send_events(300, kTenants).flush()
             wait_until(lambda: deployment.writers("wait_event = 'SyncRep'") > 0, kRecover_s, "a commit without its answer")
             deployment.end_writers("wait_event = 'SyncRep'")
-            ingester.wait(lambda: ingester.metric("sealstream_db_errors_total") > 0, kRecover_s, "to notice it")
+            ingester.wait(lambda: ingester.metric("sealstream_batches_total", result="in_doubt") > 0, kRecover_s, "to notice")
         finally:
             deployment.as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
             deployment.as_superuser("SELECT pg_reload_conf()")
