@@ -12,6 +12,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 from deployment import Deployment  # noqa: E402
 from servers import KafkaBroker, PostgresCluster  # noqa: E402
+from topics import Topic  # noqa: E402
 
 
 def pytest_configure(config):
@@ -45,6 +46,7 @@ def migrated(postgres, kafka, directory, **options):
         yield deployed.migrate()
     finally:
         deployed.close()
+    Topic(deployed).delete()  # a broker that was killed recovers all it has
 
 
 @pytest.fixture

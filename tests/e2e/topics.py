@@ -20,6 +20,10 @@ class Topic:
         for done in self._admin.incremental_alter_configs([resource]).values():
             done.result(60)
 
+    def delete(self):
+        for done in self._admin.delete_topics([self._deployment.topic]).values():
+            done.result(60)
+
     def delete_records(self, partition, before):
         place = confluent_kafka.TopicPartition(self._deployment.topic, partition, before)
         for done in self._admin.delete_records([place]).values():
@@ -27,7 +31,6 @@ class Topic:
 
     def make_again(self):
         topic = self._deployment.topic
-        for done in self._admin.delete_topics([topic]).values():
-            done.result(60)
+        self.delete()
         wait_until(lambda: topic not in self._deployment.kafka.partition_counts(), kSoon_s, "the topic is deleted")
         wait_until(lambda: self._deployment.kafka.create_topic(topic, 12), kSoon_s, "the topic is made again")
