@@ -15,11 +15,12 @@
 --     audit_auditor    reads all tenants: verify and status
 --     audit_operator   works on the quarantine
 --     audit_eraser     clears personal columns, all of a row or none
+--     audit_rebuilder  derives the read models from the ledger again, and writes nothing else
 
 DO $roles$
 DECLARE
   logins CONSTANT text[] := ARRAY['audit_migrator', 'audit_writer', 'audit_app', 'audit_reader', 'audit_auditor',
-                                  'audit_operator', 'audit_eraser'];
+                                  'audit_operator', 'audit_eraser', 'audit_rebuilder'];
   login text;
   too_strong text;
 BEGIN

@@ -21,7 +21,7 @@ from .process import Process, free_port, log_tail, port_is_free, wait_until
 kTopic = "audit.events.v1"
 kPartitions = 12
 kDatabase = "sealstream"
-kRoles = ("writer", "auditor", "operator", "migrator")
+kRoles = ("writer", "auditor", "operator", "eraser", "rebuilder", "migrator")
 kSeed = 1
 kReadyDeadlineSeconds = 60
 kSealedDeadlineSeconds = 120

@@ -55,6 +55,8 @@ PostgresConfig postgres_config(const Settings& settings) {
   postgres.writer = role(settings, "writer");
   postgres.auditor = role(settings, "auditor");
   postgres.operator_ = role(settings, "operator");
+  postgres.eraser = role(settings, "eraser");
+  postgres.rebuilder = role(settings, "rebuilder");
   postgres.migrator = role(settings, "migrator");
   return postgres;
 }

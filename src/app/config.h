@@ -39,6 +39,8 @@ struct PostgresConfig {
   RoleConfig writer;
   RoleConfig auditor;
   RoleConfig operator_;
+  RoleConfig eraser;
+  RoleConfig rebuilder;
   RoleConfig migrator;
 };
 

@@ -121,7 +121,7 @@ class ConfiguredCli : public testing::Test {
                     "keys: [{id: k1, from: 2026-01-01, key: " + std::string(64, 'a') + "}]\n");
     directory.write("password", "hunter2\n");
     std::string roles;
-    for (const char* role : {"writer", "auditor", "operator", "migrator"}) {
+    for (const char* role : {"writer", "auditor", "operator", "eraser", "rebuilder", "migrator"}) {
       roles += std::string(", ") + role + ": {password_file: password}";
     }
     return directory.write(

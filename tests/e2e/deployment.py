@@ -19,7 +19,7 @@ from checker import check_run  # noqa: E402
 from local.process import Process, free_port, log_tail, wait_until  # noqa: E402
 
 kBinary = Path(os.environ.get("SEALSTREAM_BINARY", kRoot / "build" / "dev" / "src" / "app" / "sealstream"))
-kRoles = ("writer", "auditor", "operator", "migrator")
+kRoles = ("writer", "auditor", "operator", "eraser", "rebuilder", "migrator")
 kKeyring = 'keys:\n  - {id: "2026q3", from: "2026-07-01T00:00:00Z", key: "%s"}\n'
 
 

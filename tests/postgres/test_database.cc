@@ -14,8 +14,8 @@ namespace sealstream {
 namespace {
 
 constexpr const char* kRolePassword = "only-for-tests";
-constexpr const char* kLoginRoles[] = {"audit_migrator", "audit_writer",   "audit_app",   "audit_reader",
-                                       "audit_auditor",  "audit_operator", "audit_eraser"};
+constexpr const char* kLoginRoles[] = {"audit_migrator", "audit_writer",   "audit_app",    "audit_reader",
+                                       "audit_auditor",  "audit_operator", "audit_eraser", "audit_rebuilder"};
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);

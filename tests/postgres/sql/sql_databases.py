@@ -22,7 +22,7 @@ from servers import PostgresCluster, wait_until  # noqa: E402
 kMigrations = kRoot / "migrations"
 kRolesFile = kRoot / "deploy" / "roles.sql"
 kLoginRoles = ("audit_migrator", "audit_writer", "audit_app", "audit_reader", "audit_auditor", "audit_operator",
-               "audit_eraser")
+               "audit_eraser", "audit_rebuilder")
 
 
 def up_files() -> list[Path]:

@@ -11,7 +11,7 @@ import pytest
 from ledger_rows import event, fill, kNovemberLeaf
 from psycopg.errors import InsufficientPrivilege
 
-kRoles = ("audit_writer", "audit_app", "audit_reader", "audit_auditor", "audit_operator", "audit_eraser")
+kRoles = ("audit_writer", "audit_app", "audit_reader", "audit_auditor", "audit_operator", "audit_eraser", "audit_rebuilder")
 kTables = ("ledger", kNovemberLeaf, "chain_heads", "partitions", "partition_epochs", "quarantine", "reader_tenants",
            "schema_migrations", "migration_checksums")
 kAllowed = {
@@ -24,6 +24,7 @@ kAllowed = {
     "audit_operator": {"quarantine": "select", "partitions": "select", "partition_epochs": "select",
                        "schema_migrations": "select", "migration_checksums": "select"},
     "audit_eraser": {},
+    "audit_rebuilder": {"ledger": "select", "chain_heads": "select"},
 }
 # DEFAULT VALUES and DEFAULT need no right beyond the one that is tried. "x" stands for a column of the table.
 kStatements = {
@@ -131,7 +132,9 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
         "audit.schema_version()": set(kRoles),
         "audit.ensure_partition(timestamp with time zone)": {"audit_writer"},
         "audit.hold(text[],integer[],bigint[],bigint[])": {"audit_writer"},
-        "audit.expect(boolean,text)": {"audit_writer"}}
+        "audit.expect(boolean,text)": {"audit_writer"},
+        **{function: {"audit_writer", "audit_rebuilder", "audit_auditor", "audit_eraser"} for function in (
+            "audit.key_life(text)", "audit.key_grace(text)", "audit.moment_after(timestamp with time zone,interval)")}}
 
 
 def test_every_function_searches_only_the_catalogue_and_audit(two_tenants):
@@ -139,6 +142,7 @@ def test_every_function_searches_only_the_catalogue_and_audit(two_tenants):
         """SELECT proname, 'search_path=pg_catalog, audit, pg_temp' = ANY (proconfig), prosecdef
            FROM pg_proc WHERE pronamespace = 'audit'::regnamespace ORDER BY 1""").fetchall()
     assert rows == [("ensure_partition", True, True), ("expect", True, False), ("hold", True, False),
+                    ("key_grace", True, False), ("key_life", True, False), ("moment_after", True, False),
                     ("refuse_change", True, False), ("schema_version", True, False)]
 
 
@@ -157,7 +161,9 @@ def test_every_table_with_a_tenant_has_forced_row_level_security_but_for_leaves(
            FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'tenant_id'
            WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
            ORDER BY 1""").fetchall()
-    assert rows == [("chain_heads", True), ("ledger", True), ("quarantine", True), ("reader_tenants", True)]
+    assert rows == [(table, True) for table in (
+        "api_key_activity", "api_key_anomalies", "api_key_attempts", "api_key_seen", "api_keys", "chain_heads", "ledger",
+        "quarantine", "reader_tenants", "usage_records")]
 
 
 def test_every_text_is_compared_by_its_bytes(two_tenants):

@@ -1,0 +1,15 @@
+-- Not refused while it holds rows: they are derived from the ledger, and `sealstream rebuild read-models` writes them again.
+
+SET LOCAL ROLE audit_owner;
+DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transaction (psql -1)'; END $$;
+
+DROP TABLE audit.api_keys;
+DROP FUNCTION audit.moment_after(timestamptz, interval);
+DROP FUNCTION audit.key_grace(text);
+DROP FUNCTION audit.key_life(text);
+
+CREATE OR REPLACE FUNCTION audit.schema_version() RETURNS int
+  LANGUAGE sql STABLE SET search_path = pg_catalog, audit, pg_temp
+  AS 'SELECT 5';
+
+SET LOCAL ROLE NONE;
