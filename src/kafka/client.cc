@@ -122,6 +122,21 @@ Client make_member(const KafkaOptions& options, ClientCallbacks& callbacks) {
   return client;
 }
 
+Client make_producer(const KafkaOptions& options, milliseconds timeout, Delivered delivered, void* opaque) {
+  ClientConf conf = base_conf(options);
+  set(conf.get(), "acks", "all");
+  set(conf.get(), "enable.idempotence", "true");
+  set(conf.get(), "partitioner", "murmur2_random");
+  set(conf.get(), "message.timeout.ms", timeout);
+  set(conf.get(), "linger.ms", "0");
+  set(conf.get(), "allow.auto.create.topics", "false");
+  set(conf.get(), "topic.metadata.propagation.max.ms", "5000");  // a topic that is not there is named soon
+  rd_kafka_conf_set_opaque(conf.get(), opaque);
+  rd_kafka_conf_set_dr_msg_cb(conf.get(), delivered);
+  rd_kafka_conf_set_log_cb(conf.get(), drop_log);
+  return make(RD_KAFKA_PRODUCER, std::move(conf));
+}
+
 Client make_asker(const KafkaOptions& options) {
   ClientConf conf = base_conf(options);
   set(conf.get(), "isolation.level", "read_committed");

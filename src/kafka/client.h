@@ -22,6 +22,12 @@ class ClientCallbacks {
 /// A member of the group. `callbacks` outlives it. Throws SourceError with the property that is wrong.
 Client make_member(const KafkaOptions& options, ClientCallbacks& callbacks);
 
+/// A producer whose records are acknowledged by all in-sync replicas, once each, or given up after
+/// `timeout`. Its delivery reports go to `delivered`, with `opaque`, from the thread that polls. Throws
+/// SourceError with the property that is wrong.
+using Delivered = void (*)(rd_kafka_s* client, const rd_kafka_message_s* message, void* opaque);
+Client make_producer(const KafkaOptions& options, milliseconds timeout, Delivered delivered, void* opaque);
+
 /// A client that only asks. Throws SourceError with the property that is wrong.
 Client make_asker(const KafkaOptions& options);
 
