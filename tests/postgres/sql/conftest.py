@@ -27,6 +27,12 @@ def template(databases):
     return database.name
 
 
+@pytest.fixture(scope="session")
+def stranger(databases):
+    """Someone who may log in, and was given nothing."""
+    return databases.login("stranger")
+
+
 @pytest.fixture
 def database(databases, template):
     """A migrated database for one test."""

@@ -1,56 +1,32 @@
-"""Goal: each role can do what its work needs and nothing else, and nobody sees a row that is not meant for it.
+"""Goal: no role rises above its rights: not by DDL, not through a function, not by becoming another.
 
-Method: every statement of a list on every table as every role that logs in: what the table of rights below does not
-allow must end with SQLSTATE 42501. Then what the row-level policies let through, read as each role.
+Method: every statement of a list on every relation as every role that logs in must end with SQLSTATE 42501; the catalogue
+of roles, functions and policies; and what row-level security lets through. Who may read and write what, and whose rows, is
+test_isolation.py.
 """
-
-import itertools
 
 import psycopg
 import pytest
 from ledger_rows import event, fill, kNovemberLeaf
-from psycopg.errors import InsufficientPrivilege
 
 kRoles = ("audit_writer", "audit_app", "audit_reader", "audit_auditor", "audit_operator", "audit_eraser", "audit_rebuilder")
-kTables = ("ledger", kNovemberLeaf, "chain_heads", "partitions", "partition_epochs", "quarantine", "reader_tenants",
-           "schema_migrations", "migration_checksums")
-kAllowed = {
-    "audit_writer": {kNovemberLeaf: "select insert", "chain_heads": "select insert update",
-                     "partitions": "select insert update", "quarantine": "insert"},
-    "audit_app": {"ledger": "select"},
-    "audit_reader": {"ledger": "select", "reader_tenants": "select"},
-    "audit_auditor": {"ledger": "select", "chain_heads": "select", "partitions": "select", "partition_epochs": "select",
-                      "reader_tenants": "select", "schema_migrations": "select", "migration_checksums": "select"},
-    "audit_operator": {"quarantine": "select", "partitions": "select", "partition_epochs": "select",
-                       "schema_migrations": "select", "migration_checksums": "select"},
-    "audit_eraser": {},
-    "audit_rebuilder": {"ledger": "select", "chain_heads": "select"},
-}
-# DEFAULT VALUES and DEFAULT need no right beyond the one that is tried. "x" stands for a column of the table.
-kStatements = {
-    "select": "SELECT * FROM audit.{table}",
-    "insert": "INSERT INTO audit.{table} DEFAULT VALUES",
-    "update": "UPDATE audit.{table} SET {column} = DEFAULT WHERE false",
-    "delete": "DELETE FROM audit.{table} WHERE false",
-    "truncate": "TRUNCATE audit.{table}",
-    "drop": "DROP TABLE audit.{table}",
-    "alter": "ALTER TABLE audit.{table} ADD COLUMN extra text",
-    "disable triggers": "ALTER TABLE audit.{table} DISABLE TRIGGER ALL",
-    "disable policies": "ALTER TABLE audit.{table} DISABLE ROW LEVEL SECURITY",
-    "index": "CREATE INDEX ON audit.{table} ({column})",
-    "trigger": "CREATE TRIGGER own BEFORE UPDATE ON audit.{table} FOR EACH ROW EXECUTE FUNCTION"
-               " suppress_redundant_updates_trigger()",
-    "policy": "CREATE POLICY own ON audit.{table} USING (true)",
-    "owner": "ALTER TABLE audit.{table} OWNER TO CURRENT_USER",
-}
-kColumn = {"partitions": "topic", "partition_epochs": "topic", "quarantine": "topic", "schema_migrations": "version",
-           "migration_checksums": "version"}
+kStatements = (
+    "DROP TABLE audit.{table}", "ALTER TABLE audit.{table} ADD COLUMN extra text",
+    "ALTER TABLE audit.{table} DISABLE TRIGGER ALL", "ALTER TABLE audit.{table} DISABLE ROW LEVEL SECURITY",
+    "ALTER TABLE audit.{table} NO FORCE ROW LEVEL SECURITY", "CREATE INDEX ON audit.{table} ({column})",
+    "CREATE TRIGGER own BEFORE UPDATE ON audit.{table} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "CREATE RULE own AS ON INSERT TO audit.{table} DO INSTEAD NOTHING", "CREATE POLICY own ON audit.{table} USING (true)",
+    "ALTER TABLE audit.{table} OWNER TO CURRENT_USER", "ALTER TABLE audit.{table} RENAME TO own",
+    "CREATE STATISTICS audit.own ON {column}, ({column} || '') FROM audit.{table}")
 kOtherStatements = (
     "CREATE TABLE audit.own (x int)", "CREATE FUNCTION audit.own() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "DROP FUNCTION audit.schema_version()", "DROP SCHEMA audit CASCADE", "SET ROLE audit_owner",
+    "CREATE VIEW audit.own AS SELECT 1 AS x",
+    "DROP FUNCTION audit.schema_version()", "DROP SCHEMA audit CASCADE", "SET ROLE audit_owner", "SET ROLE audit_migrator",
+    "SET SESSION AUTHORIZATION audit_migrator",
     "SET session_replication_role = replica", "ALTER TABLE audit.ledger DETACH PARTITION audit." + kNovemberLeaf,
     "ALTER FUNCTION audit.expect(boolean, text) SECURITY DEFINER", "CREATE SCHEMA own",
-    "CREATE POLICY own ON audit.ledger TO PUBLIC USING (true)")
+    "CREATE POLICY own ON audit.ledger TO PUBLIC USING (true)", "ALTER POLICY ledger_app ON audit.ledger USING (true)",
+    "GRANT audit_auditor TO CURRENT_USER", "ALTER ROLE CURRENT_USER BYPASSRLS")
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +47,6 @@ def two_tenants(two_tenants_once):
     two_tenants_once.close()
 
 
-@pytest.fixture(scope="module")
-def stranger(databases):
-    """Someone who may log in, and was given nothing."""
-    return databases.login("stranger")
-
-
 def outcome(session, statement):
     """The SQLSTATE of a statement, '00000' where it went through. It is rolled back either way."""
     try:
@@ -88,12 +58,15 @@ def outcome(session, statement):
 
 
 @pytest.mark.parametrize("role", [*kRoles, "stranger"])
-def test_each_role_can_do_what_is_listed_and_gets_42501_for_the_rest(two_tenants, stranger, role):
+def test_no_role_can_change_what_a_relation_is(two_tenants, stranger, role):
+    relations = two_tenants.connect().execute(
+        """SELECT relname, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1)
+           FROM pg_class c WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p')""").fetchall()
+    assert kNovemberLeaf in dict(relations)
     session = two_tenants.connect(role)
-    for table, (verb, statement) in itertools.product(kTables, kStatements.items()):
-        allowed = verb in kAllowed.get(role, {}).get(table, "").split()
-        state = outcome(session, statement.format(table=table, column=kColumn.get(table, "tenant_id")))
-        assert (state != "42501") == allowed, f"{role}: {verb} on {table}: {state}"
+    passed = [text for table, column in relations for statement in kStatements
+              if outcome(session, text := statement.format(table=table, column=column)) != "42501"]
+    assert passed == []
 
 
 @pytest.mark.parametrize("role", [*kRoles, "stranger"])
@@ -137,13 +110,12 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
             "audit.key_life(text)", "audit.key_grace(text)", "audit.moment_after(timestamp with time zone,interval)")}}
 
 
-def test_every_function_searches_only_the_catalogue_and_audit(two_tenants):
+def test_every_function_searches_only_the_catalogue_and_audit_and_one_runs_as_its_owner(two_tenants):
     rows = two_tenants.connect().execute(
         """SELECT proname, 'search_path=pg_catalog, audit, pg_temp' = ANY (proconfig), prosecdef
-           FROM pg_proc WHERE pronamespace = 'audit'::regnamespace ORDER BY 1""").fetchall()
-    assert rows == [("ensure_partition", True, True), ("expect", True, False), ("hold", True, False),
-                    ("key_grace", True, False), ("key_life", True, False), ("moment_after", True, False),
-                    ("refuse_change", True, False), ("schema_version", True, False)]
+           FROM pg_proc WHERE pronamespace = 'audit'::regnamespace""").fetchall()
+    assert [name for name, fixed, _ in rows if not fixed] == []
+    assert [name for name, _, as_owner in rows if as_owner] == ["ensure_partition"]
 
 
 def test_a_temporary_table_does_not_shadow_what_the_functions_read(database):
@@ -159,11 +131,9 @@ def test_every_table_with_a_tenant_has_forced_row_level_security_but_for_leaves(
     rows = two_tenants.connect().execute(
         """SELECT relname, relrowsecurity AND relforcerowsecurity
            FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attname = 'tenant_id'
-           WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-           ORDER BY 1""").fetchall()
-    assert rows == [(table, True) for table in (
-        "api_key_activity", "api_key_anomalies", "api_key_attempts", "api_key_seen", "api_keys", "chain_heads", "ledger",
-        "quarantine", "reader_tenants", "usage_records")]
+           WHERE relnamespace = 'audit'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition""").fetchall()
+    assert [table for table, secured in rows if not secured] == []
+    assert {"ledger", "chain_heads", "quarantine", "reader_tenants", "usage_records"} <= {table for table, _ in rows}
 
 
 def test_every_text_is_compared_by_its_bytes(two_tenants):
@@ -212,10 +182,8 @@ def test_a_person_reads_the_tenants_mapped_to_the_login_whatever_is_set(database
     assert tenants_seen(alice) == ["acme", "initech"]
     assert tenants_seen(bob) == []
     assert alice.execute("SELECT * FROM audit.reader_tenants").fetchall() == [("alice", "acme"), ("alice", "initech")]
-    assert bob.execute("SELECT * FROM audit.reader_tenants").fetchall() == []
     alice.execute("SET ROLE audit_reader")
     assert tenants_seen(alice) == ["acme", "initech"]
-    assert database.connect("audit_auditor").execute("SELECT count(*) FROM audit.reader_tenants").fetchone() == (2,)
 
 
 @pytest.mark.parametrize("role", ["audit_app", "audit_reader"])
@@ -225,17 +193,3 @@ def test_a_tenant_s_rows_are_found_by_the_index_under_row_level_security(two_ten
     plan = "\n".join(line for line, in session.execute(
         "EXPLAIN SELECT * FROM audit.ledger WHERE event_time > '2026-11-01'"))
     assert "Index Cond: ((tenant_id = " in plan, plan
-
-
-def test_the_auditor_reads_all_tenants_through_the_parent(two_tenants):
-    auditor = two_tenants.connect("audit_auditor")
-    assert tenants_seen(auditor) == ["acme", "acme", "globex"]
-    assert auditor.execute("SELECT count(*) FROM audit.chain_heads").fetchone() == (1,)
-
-
-def test_the_eraser_finds_rows_and_reads_nothing_that_it_does_not_need(two_tenants):
-    eraser = two_tenants.connect("audit_eraser")
-    assert eraser.execute("SELECT tenant_id, seq, event_id, user_id, detail FROM audit.ledger").rowcount == 3
-    for column in ("input_summary", "user_email", "client_ip", "checksum", "personal_detail", "*"):
-        with pytest.raises(InsufficientPrivilege):
-            eraser.execute(f"SELECT {column} FROM audit.ledger")
