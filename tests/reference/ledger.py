@@ -19,6 +19,8 @@ SELECTED = {
     "decimal": "{0}::text",
     "json": "{0}::text",
     "ip": "{0}::text",
+    "texts": "{0}",
+    "uuid": "{0}::text",
 }
 ROW_COLUMNS = [("tenant_id", "text"), ("seq", "int64"), ("prev_checksum", "bytes"), ("checksum", "bytes")] + [
     (column.name, column.type) for column in chain.REGISTRY]
@@ -39,11 +41,16 @@ class Ledger:
     def _query(self, statement, parameters=()):
         return self._connection.execute(statement, parameters).fetchall()
 
-    def columns(self):
-        """Names of the live columns of audit.ledger."""
+    def columns(self, table="ledger"):
+        """Names of the live columns of a table of the schema audit."""
         return [name for (name,) in self._query(
-            "SELECT attname FROM pg_attribute WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0"
-            " AND NOT attisdropped ORDER BY attnum")]
+            "SELECT attname FROM pg_attribute WHERE attrelid = format('audit.%%I', %s::text)::regclass AND attnum > 0"
+            " AND NOT attisdropped ORDER BY attnum", [table])]
+
+    def table(self, name, columns):
+        """All rows of a table of the schema audit. columns: pairs of name and type."""
+        selected = ", ".join(SELECTED[column_type].format(column) for column, column_type in columns)
+        return self._query(f"SELECT {selected} FROM audit.{name}")
 
     def tenants(self):
         return [tenant for (tenant,) in self._query("SELECT DISTINCT tenant_id FROM audit.ledger")]

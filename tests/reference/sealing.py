@@ -3,8 +3,11 @@
 It works as a superuser, one record after the other, and is right rather than fast.
 """
 
+import json
+
 import chain
 import ledger
+import read_model_tables as tables
 from decode import Decoded, decode
 from tombstone import tombstone_row
 
@@ -111,3 +114,16 @@ class SecondWriter:
             " last_offset = coalesce(excluded.last_offset, p.last_offset),"
             f" last_digest = coalesce(excluded.last_digest, p.last_digest), {total} = p.{total} + 1",
             (topic, partition, log_epoch, offset, offset + 1, last_offset, digest))
+
+
+def write_read_models(connection, derived):
+    """Fills the empty tables with what the reference derived (read_models.ReadModels)."""
+    for (table, key, columns), rows in zip(tables.TABLES, (derived.usage, derived.keys, derived.anomalies)):
+        written = key + [column for column in columns if column[0] not in tables.GENERATED]
+        places = ", ".join(PLACEHOLDERS.get(column_type, "%s") for _, column_type in written)
+        for names, row in rows.items():
+            values = [*names, *(row[name] for name, _ in written[len(key):])]
+            connection.execute(f"INSERT INTO audit.{table} ({', '.join(name for name, _ in written)}) VALUES ({places})",
+                               [json.dumps(value) if isinstance(value, dict) else value for value in values])
+    for tenant, count in derived.late_events.items():
+        connection.execute("UPDATE audit.chain_heads SET late_events = %s WHERE tenant_id = %s", (count, tenant))
