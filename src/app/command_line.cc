@@ -95,6 +95,7 @@ CommandLine::CommandLine(const Environment& environment, const Terminal& termina
   add_migrate();
   add_verify();
   add_quarantine();
+  add_anomalies();
   add_status();
   add_version();
 }
@@ -217,6 +218,75 @@ void CommandLine::add_quarantine() {
               [this] { return quarantine_show_command(config(), place_, json_, terminal_); });
   show->add_option("place", place_, "topic/log_epoch/partition/offset, as list prints it")->required();
   show->add_flag("--json", json_, "Print one JSON object");
+}
+
+/// The options of a command that publishes an event.
+void CommandLine::add_publishing(CLI::App& sub) {
+  sub.add_option("--by", publish_.by, "Who asks for it; default the login name")->type_name("NAME");
+  sub.add_flag("--execute", publish_.execute, "Do it. Without this, only say what would be done");
+  sub.add_option("--wait-ms", publish_.wait_ms,
+                 "How long to wait for the ingester, 0 to 3600000; default 30000")
+      ->check(CLI::Range(0, 3'600'000))
+      ->type_name("MS");
+  sub.add_flag("--json", json_, "Print one JSON object");
+}
+
+void CommandLine::add_anomalies() {
+  CLI::App* anomalies =
+      command(*app_, "anomalies", "Look at what the rules over API keys found, and resolve it.",
+              {"sealstream anomalies list --severity critical",
+               "sealstream anomalies resolve 2f0c… --reason \"rotated the key\" --execute"},
+              nullptr);
+  add_anomalies_list(*anomalies);
+  CLI::App* show =
+      command(*anomalies, "show", "Show one anomaly with what it was judged by.",
+              {"sealstream anomalies show 2f0c0d8e-5f5c-7e55-9c0a-0a4b6f1c2d3e",
+               "sealstream anomalies show 2f0c0d8e-5f5c-7e55-9c0a-0a4b6f1c2d3e --json | jq .details"},
+              [this] { return anomalies_show_command(config(), anomaly_id_, json_, terminal_); });
+  show->add_flag("--json", json_, "Print one JSON object");
+  CLI::App* resolve = command(
+      *anomalies, "resolve",
+      "Say that an anomaly is dealt with: publishes an event, which the ingester seals and applies.",
+      {"sealstream anomalies resolve 2f0c0d8e-5f5c-7e55-9c0a-0a4b6f1c2d3e --reason \"rotated the key\"",
+       "the same with --execute     does it, and waits until it shows"},
+      [this] {
+        publish_.json = json_;
+        return anomalies_resolve_command(config(), anomaly_id_, publish_, terminal_);
+      });
+  resolve->add_option("--reason", publish_.reason, "Why; at most 256 bytes")->required()->type_name("TEXT");
+  add_publishing(*resolve);
+  for (CLI::App* sub : {show, resolve})
+    sub->add_option("id", anomaly_id_, "The anomaly's id, as list prints it")->required();
+}
+
+void CommandLine::add_anomalies_list(CLI::App& anomalies) {
+  CLI::App* list =
+      command(anomalies, "list", "List anomalies, the latest windows first.",
+              {"sealstream anomalies list", "sealstream anomalies list --tenant acme --all --json"}, [this] {
+                anomalies_list_.json = json_;
+                return anomalies_list_command(config(), anomalies_list_, terminal_);
+              });
+  list->add_option("--tenant", anomalies_list_.tenant, "Only of this tenant")->type_name("ID");
+  list->add_option("--type", anomalies_list_.type, "Only of this type, for example brute_force")
+      ->check(CLI::IsMember({"high_request_rate", "high_error_rate", "multiple_ips", "unusual_time",
+                             "brute_force", "data_exfiltration"}))
+      ->type_name("TYPE");
+  list->add_option("--severity", anomalies_list_.severity, "low, medium, high or critical")
+      ->check(CLI::IsMember({"low", "medium", "high", "critical"}))
+      ->type_name("SEVERITY");
+  CLI::Option* open = list->add_flag_callback(
+      "--open", [this] { anomalies_list_.resolved = false; },
+      "Only those that are not resolved (the default)");
+  CLI::Option* resolved = list->add_flag_callback(
+      "--resolved", [this] { anomalies_list_.resolved = true; }, "Only those that are resolved");
+  CLI::Option* all = list->add_flag_callback(
+      "--all", [this] { anomalies_list_.resolved.reset(); }, "Resolved or not");
+  open->excludes(resolved)->excludes(all);
+  resolved->excludes(all);
+  list->add_option("--limit", anomalies_list_.limit, "At most this many, 1 to 10000; default 100")
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("N");
+  list->add_flag("--json", json_, "Print one JSON object a line");
 }
 
 void CommandLine::add_status() {

@@ -42,6 +42,9 @@ class CommandLine {
   void add_migrate();
   void add_verify();
   void add_quarantine();
+  void add_anomalies();
+  void add_anomalies_list(CLI::App& anomalies);
+  void add_publishing(CLI::App& sub);
   void add_status();
   void add_version();
   [[noreturn]] void explain(const std::vector<std::string>& strangers) const;
@@ -59,6 +62,9 @@ class CommandLine {
   VerifyRequest verify_;
   QuarantineListRequest quarantine_list_;
   std::string place_;
+  AnomaliesListRequest anomalies_list_;
+  std::string anomaly_id_;
+  PublishRequest publish_;
 };
 
 }  // namespace sealstream

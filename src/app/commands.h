@@ -59,6 +59,33 @@ int quarantine_list_command(const Config& config, const QuarantineListRequest& r
 int quarantine_show_command(const Config& config, const std::string& place, bool json,
                             const Terminal& terminal);
 
+/// Who asks for something that is done by publishing an event, and why.
+struct PublishRequest {
+  std::string reason;
+  std::string by;        ///< empty: the login name
+  bool execute = false;  ///< else only say what would be done
+  int wait_ms = 30'000;  ///< how long the event may take to be sealed and to show its effect
+  bool json = false;
+};
+
+struct AnomaliesListRequest {
+  std::string tenant;    ///< empty: all
+  std::string type;      ///< empty: all
+  std::string severity;  ///< empty: all
+  std::optional<bool> resolved = false;
+  int limit = 100;
+  bool json = false;
+};
+int anomalies_list_command(const Config& config, const AnomaliesListRequest& request,
+                           const Terminal& terminal);
+
+/// `id`: an anomaly's UUID, here and below.
+int anomalies_show_command(const Config& config, const std::string& id, bool json, const Terminal& terminal);
+
+/// Publishes that the anomaly is resolved, and waits until the ingester has written it.
+int anomalies_resolve_command(const Config& config, const std::string& id, const PublishRequest& request,
+                              const Terminal& terminal);
+
 int status_command(const Config& config, bool json, const Terminal& terminal);
 
 int version_command(bool json, const Terminal& terminal);

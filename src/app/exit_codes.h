@@ -22,7 +22,9 @@ struct ExitCode {
 
 inline constexpr std::array kExitCodes = {
     ExitCode{kExitOk, "done; verify: intact; check-config, status, migrate status: nothing wrong"},
-    ExitCode{kExitNo, "the answer is no; verify: tampered; run: could not commit all in hand in time"},
+    ExitCode{kExitNo,
+             "the answer is no; verify: tampered; run: could not commit all in hand in time; what publishes: "
+             "published, but not sealed in time"},
     ExitCode{kExitIncomplete, "verify: incomplete, counters and rows disagree"},
     ExitCode{kExitUndecidable, "verify: undecidable, something that is needed is absent"},
     ExitCode{kExitUsage, "wrong command line"},

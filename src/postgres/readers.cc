@@ -1,7 +1,7 @@
 #include "postgres/readers.h"
 
-#include "postgres/classify.h"
 #include "postgres/lookup.h"
+#include "postgres/reading.h"
 
 namespace sealstream {
 namespace {
@@ -13,30 +13,6 @@ constexpr const char* kEntryColumns =
     "state,"
     " redacted, value_length";
 constexpr int kEntryColumnCount = 15;
-
-/// Takes the columns of one row, from left to right.
-class RowCursor {
- public:
-  RowCursor(const Answer& answer, int row) : answer_(answer), row_(row) {}
-  std::string text() { return std::string(bytes_at(answer_, row_, column_++)); }
-  std::int32_t int4() { return int4_at(answer_, row_, column_++); }
-  std::int64_t int8() { return int8_at(answer_, row_, column_++); }
-  bool boolean() { return bool_at(answer_, row_, column_++); }
-  Timestamp timestamp() { return from_postgres_time(int8()); }
-  template <class Take>
-  auto nullable(Take take) -> std::optional<decltype(take(*this))> {
-    if (is_null(answer_, row_, column_)) {
-      ++column_;
-      return std::nullopt;
-    }
-    return take(*this);
-  }
-
- private:
-  const Answer& answer_;
-  int row_;
-  int column_ = 0;
-};
 
 std::string text(RowCursor& row) { return row.text(); }
 
@@ -84,19 +60,6 @@ PartitionTotals read_partition(RowCursor row) {
   status.claimed_at = row.timestamp();
   status.updated_at = row.timestamp();
   return status;
-}
-
-template <class Work>
-auto reading(Connection& connection, Work work) {
-  Phase phase = Phase::connect;
-  try {
-    connection.open();
-    phase = Phase::statements;
-    return work();
-  } catch (const DatabaseError& error) {
-    connection.rollback();
-    throw to_ledger_error(error, phase);
-  }
 }
 
 std::vector<Parameter> parameters_of(const RecordPlace& place) {
