@@ -1,4 +1,4 @@
--- The six rules over the events of API keys, their state and what they found (schemas/read-models.md).
+-- What the rules over the events of API keys know and what they found (schemas/read-models.md). The rules come with 0008.
 
 SET LOCAL ROLE audit_owner;
 DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transaction (psql -1)'; END $$;
@@ -39,6 +39,13 @@ CREATE TABLE audit.api_key_thresholds (
   burst_resources bigint NOT NULL,
   CONSTRAINT api_key_thresholds_pkey PRIMARY KEY (version, key_type)
 );
+-- Only audit_owner may change it: a new version comes by a migration, and is in force from a moment to come.
+INSERT INTO audit.api_key_thresholds
+SELECT 1, key_type, '-infinity', requests_per_minute, 60, 5, 60, 20, 500, 200, 250, addresses_per_half_hour,
+       unusual_requests, 3, 14, 100, 10, 15, 5, 5, 104857600, 5, 24, 10, 100, 25
+FROM (VALUES ('user', 300, 5, 3), ('integration', 300, 20, 9223372036854775807), ('service', 1200, 50, 9223372036854775807),
+             ('system', 1200, 50, 9223372036854775807), ('other', 1200, 50, 9223372036854775807), ('emergency', 60, 5, 3))
+  AS type (key_type, requests_per_minute, addresses_per_half_hour, unusual_requests);
 GRANT SELECT ON audit.api_key_thresholds
   TO audit_writer, audit_rebuilder, audit_auditor, audit_operator, audit_app, audit_reader;
 
@@ -48,12 +55,14 @@ CREATE TABLE audit.api_key_activity (
   key_id text COLLATE "C" NOT NULL,
   minute timestamptz NOT NULL,
   events bigint NOT NULL,
+  first_event timestamptz NOT NULL,
   requests bigint NOT NULL,
   errors bigint NOT NULL,
   response_bytes numeric NOT NULL,
   exports bigint NOT NULL,
-  key_type text COLLATE "C",  -- of the minute's latest event that has one
-  rpm_limit bigint,           -- likewise
+  addresses bytea[] NOT NULL,  -- the distinct ones of its requests, at most 4,096, as api_key_seen has them
+  key_type text COLLATE "C",   -- of the latest event up to the minute's end that has one
+  rpm_limit bigint,            -- likewise
   first_seq bigint NOT NULL,
   last_seq bigint NOT NULL,
   CONSTRAINT api_key_activity_pkey PRIMARY KEY (tenant_id, key_id, minute)
@@ -72,7 +81,8 @@ CREATE TABLE audit.api_key_seen (
   CONSTRAINT api_key_seen_value_hash_check CHECK (octet_length(value_hash) = 16)
 );
 
--- Failures of minutes that closed, and the successes that followed one within its half hour.
+-- Failures of minutes that closed. And of each minute the last success of the same key, prefix, user and client, where a
+-- failure of the tenant came before it in its half hour.
 CREATE TABLE audit.api_key_attempts (
   tenant_id text COLLATE "C" NOT NULL,
   event_time timestamptz NOT NULL,

@@ -64,7 +64,7 @@ kRows = {
     "usage_records": "VALUES ('{tenant}', '', 'u-1', 'p', 'm', 'r', '2026-11-22', 1, 0, 1, 1, 2, 0, 0, 0, 0.5)",
     "api_keys": "(tenant_id, key_id, status_at) VALUES ('{tenant}', 'k-1', now())",
     "api_key_thresholds": "VALUES (length('{tenant}'), 'user', now()" + ", 1" * 23 + ")",
-    "api_key_activity": "VALUES ('{tenant}', 'k-1', '2026-11-22', 1, 1, 0, 0, 0, 'user', NULL, 0, 0)",
+    "api_key_activity": "VALUES ('{tenant}', 'k-1', '2026-11-22', 1, '2026-11-22', 1, 0, 0, 0, '{{}}', 'user', NULL, 0, 0)",
     "api_key_seen": "VALUES ('{tenant}', 'k-1', 'address', '2026-11-22', decode(repeat('ab', 16), 'hex'))",
     "api_key_attempts": "VALUES ('{tenant}', '2026-11-22', 0, false, 'k-1', 'p', 'u-1', '192.0.2.1')",
     "api_key_anomalies": "VALUES (gen_random_uuid(), '{tenant}', 'multiple_ips', 'medium', 'key', 'k-1', 'p', 'u-1', '192.0.2.1',"
@@ -181,8 +181,8 @@ def attempts(session, relation, role):
     updated = kColumns.get((relation.line, role, "UPDATE"), "").split()
     assignments = ", ".join(f"{column} = DEFAULT" for column in updated) or "{0} = {0}".format(relation.columns[0])
     outcomes = {
-        "SELECT": attempt(session, f"SELECT {columns} FROM {name}", rows=tenant),
-        "SELECT some": attempt(session, f"SELECT {relation.tenant_column}, {some} FROM {name}", rows=0),
+        "SELECT": attempt(session, f"SELECT {columns.replace(',', '::text,')}::text FROM {name}", rows=tenant),  # -infinity
+        "SELECT some": attempt(session, f"SELECT {relation.tenant_column}, {some.replace(',', '::text,')}::text FROM {name}", rows=0),
         "SELECT FOR UPDATE": attempt(session, f"SELECT 1 FROM {name} FOR UPDATE"),
         "COPY TO": attempt(session, f"COPY (SELECT {columns} FROM {name}) TO STDOUT", rows=tenant),
         "COPY TO, named": attempt(session, f"COPY {name} ({columns}) TO STDOUT", rows=tenant),

@@ -27,6 +27,7 @@ kOtherStatements = (
     "ALTER FUNCTION audit.expect(boolean, text) SECURITY DEFINER", "CREATE SCHEMA own",
     "CREATE POLICY own ON audit.ledger TO PUBLIC USING (true)", "ALTER POLICY ledger_app ON audit.ledger USING (true)",
     "GRANT audit_auditor TO CURRENT_USER", "ALTER ROLE CURRENT_USER BYPASSRLS")
+kTime = "timestamp with time zone"
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +108,18 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
         "audit.hold(text[],integer[],bigint[],bigint[])": {"audit_writer"},
         "audit.expect(boolean,text)": {"audit_writer"},
         **{function: {"audit_writer", "audit_rebuilder", "audit_auditor", "audit_eraser"} for function in (
-            "audit.key_life(text)", "audit.key_grace(text)", "audit.moment_after(timestamp with time zone,interval)")}}
+            "audit.key_life(text)", "audit.key_grace(text)", "audit.moment_after(timestamp with time zone,interval)")},
+        **{function: {"audit_writer", "audit_rebuilder", "audit_auditor"} for function in (
+            "audit.key_address(inet)", "audit.key_value_hash(text)", f"audit.key_window_start(interval,{kTime})",
+            f"audit.key_events(text[],text[],{kTime}[],{kTime}[],bigint[])",
+            f"audit.judge_key_windows(text[],text[],{kTime}[],{kTime}[],bigint[])")},
+        "audit.key_window_steps(text)": {"audit_rebuilder", "audit_auditor"},
+        f"audit.resolve_anomalies(text[],text[],bigint[],{kTime}[],text[])": {"audit_writer", "audit_rebuilder"}}
 
 
 def test_every_function_searches_only_the_catalogue_and_audit_and_one_runs_as_its_owner(two_tenants):
     rows = two_tenants.connect().execute(
-        """SELECT proname, 'search_path=pg_catalog, audit, pg_temp' = ANY (proconfig), prosecdef
+        """SELECT proname, prosqlbody IS NOT NULL OR 'search_path=pg_catalog, audit, pg_temp' = ANY (proconfig), prosecdef
            FROM pg_proc WHERE pronamespace = 'audit'::regnamespace""").fetchall()
     assert [name for name, fixed, _ in rows if not fixed] == []
     assert [name for name, _, as_owner in rows if as_owner] == ["ensure_partition"]
