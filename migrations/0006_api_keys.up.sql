@@ -67,6 +67,10 @@ CREATE TABLE audit.api_keys (
   CONSTRAINT api_keys_status_check CHECK (status IN ('active', 'grace', 'disabled', 'revoked', 'expired'))
 ) WITH (fillfactor = 70);
 
+ALTER TABLE audit.api_keys
+  ALTER COLUMN key_name SET STATISTICS 0, ALTER COLUMN user_id SET STATISTICS 0, ALTER COLUMN service SET STATISTICS 0,
+  ALTER COLUMN last_used_ip SET STATISTICS 0, ALTER COLUMN rotation_reason SET STATISTICS 0;
+
 ALTER TABLE audit.api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY api_keys_writer ON audit.api_keys TO audit_writer USING (true) WITH CHECK (true);
 CREATE POLICY api_keys_rebuilder ON audit.api_keys TO audit_rebuilder USING (true) WITH CHECK (true);

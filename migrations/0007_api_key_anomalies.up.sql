@@ -126,6 +126,11 @@ CREATE TABLE audit.api_key_anomalies (
 );
 CREATE INDEX api_key_anomalies_key_idx ON audit.api_key_anomalies (tenant_id, key_id, window_start);
 
+ALTER TABLE audit.api_key_attempts
+  ALTER COLUMN user_id SET STATISTICS 0, ALTER COLUMN client_ip SET STATISTICS 0;
+ALTER TABLE audit.api_key_anomalies
+  ALTER COLUMN user_id SET STATISTICS 0, ALTER COLUMN ip_address SET STATISTICS 0, ALTER COLUMN resolved_by SET STATISTICS 0;
+
 ALTER TABLE audit.api_key_activity ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY api_key_activity_writer ON audit.api_key_activity TO audit_writer USING (true) WITH CHECK (true);
 CREATE POLICY api_key_activity_rebuilder ON audit.api_key_activity TO audit_rebuilder USING (true) WITH CHECK (true);

@@ -219,7 +219,8 @@ def allowed(relation, cell, tenant):
 
 def observed(walk, relation, role):
     """The cell that would hold now."""
-    outcomes = attempts(walk.session(role, "acme"), relation, role)
+    with walk.session(role, "acme") as session:
+        outcomes = attempts(session, relation, role)
     rows = outcomes["SELECT"]
     if rows == kRefused:
         seen = "some" if walk.column_rights(role)[relation.line, "SELECT"] else "-"
