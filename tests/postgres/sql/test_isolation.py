@@ -20,34 +20,53 @@ from sql_databases import kLoginRoles
 # What stands here is refused to all others: 42501. audit_migrator is a member of audit_owner: what the owner gets, it gets.
 # The owner made the relations and so has rights on them; forced row-level security leaves it no row that it could reach.
 kTable = """
-relation              owner     writer   rebuilder  auditor  operator  eraser  app   reader
-ledger                0         -        all        all      -         some+U  own   own
-(leaf)                -         all+I    -          -        -         -       -     -
-chain_heads           0+T       all+IU   all+L      all      -         -       -     -
-partitions            all+IUDT  all+IU   -          all      all       -       -     -
-partition_epochs      all+IUDT  -        -          all      all       -       -     -
-quarantine            0+T       -+I      -          some     all+U     -       -     -
-reader_tenants        all+IUDT  -        -          all      -         -       -     own
-schema_migrations     all+IUDT  -        -          all      all       -       -     -
-migration_checksums   all+IUDT  -        -          all      all       -       -     -
-usage_records         0+T       all+IU   all+IUD    all      -         -       own   own
-api_keys              0+T       all+IU   all+IUD    all      -         -       own   own
-api_key_thresholds    all+IUDT  all      all        all      all       -       all   all
-api_key_activity      0+T       all+IU   all+IUD    all      -         -       -     -
-api_key_seen          0+T       all+IU   all+IUD    all      -         -       -     -
-api_key_attempts      0+T       all+IU   all+IUD    all      -         -       -     -
-api_key_anomalies     0+T       all+IU   all+IUD    all      all       -       own   own
+relation              owner     writer   rebuilder  auditor  operator  eraser   app  reader
+ledger                0         -        all        all      -         some+U   own  own
+(leaf)                -         all+I    -          -        -         -        -    -
+chain_heads           0+T       all+IU   all+L      all      -         some+L   -    -
+partitions            all+IUDT  all+IU   -          all      all       -        -    -
+partition_epochs      all+IUDT  -        -          all      all       -        -    -
+quarantine            0+T       -+I      -          some     all+U     some+U   -    -
+reader_tenants        all+IUDT  -        -          all      -         -        -    own
+schema_migrations     all+IUDT  -        -          all      all       -        -    -
+migration_checksums   all+IUDT  -        -          all      all       -        -    -
+usage_records         0+T       all+IU   all+IUD    all      -         all+IUD  own  own
+api_keys              0+T       all+IU   all+IUD    all      -         some+U   own  own
+api_key_thresholds    all+IUDT  all      all        all      all       -        all  all
+api_key_activity      0+T       all+IU   all+IUD    all      -         some+U   -    -
+api_key_seen          0+T       all+IU   all+IUD    all      -         some+D   -    -
+api_key_attempts      0+T       all+IU   all+IUD    all      -         some+U   -    -
+api_key_anomalies     0+T       all+IU   all+IUD    all      all       some+U   own  own
 """
 # The columns of a right that does not span the relation. Nobody but the owner has a right on a column beyond this and kTable.
 kColumns = {
     ("ledger", "eraser", "SELECT"):
-        "tenant_id seq event_id family action event_time recorded_at detail user_id on_behalf_of",
+        "tenant_id seq event_id family action event_time recorded_at status department_id operation provider model route"
+        " input_tokens output_tokens total_tokens cache_read_tokens cache_write_tokens reasoning_tokens usage_basis cost_usd"
+        " key_id resource_type detail " + " ".join(kPersonal),
     ("ledger", "eraser", "UPDATE"): " ".join(kPersonal),
     ("chain_heads", "rebuilder", "UPDATE"): "events",
+    ("chain_heads", "eraser", "SELECT"): "tenant_id",
+    ("chain_heads", "eraser", "UPDATE"): "events",
+    ("quarantine", "eraser", "SELECT"): "tenant_id key value header_names header_values",
+    ("quarantine", "eraser", "UPDATE"): "key value value_length header_names header_values redacted state",
+    ("api_keys", "eraser", "SELECT"): "tenant_id key_id",
+    ("api_keys", "eraser", "UPDATE"): "user_id service key_name rotation_reason last_used_ip",
+    ("api_key_activity", "eraser", "SELECT"): "tenant_id key_id minute",
+    ("api_key_activity", "eraser", "UPDATE"): "addresses",
+    ("api_key_seen", "eraser", "SELECT"): "tenant_id key_id kind bucket",
+    ("api_key_attempts", "eraser", "SELECT"): "tenant_id event_time seq",
+    ("api_key_attempts", "eraser", "UPDATE"): "user_id client_ip",
+    ("api_key_anomalies", "eraser", "SELECT"):
+        "tenant_id anomaly_id subject key_id user_id ip_address window_start window_end resolved_by",
+    ("api_key_anomalies", "eraser", "UPDATE"): "user_id ip_address resolved_by",
     ("quarantine", "auditor", "SELECT"):
         "topic log_epoch partition kafka_offset kafka_timestamp reason redacted tenant_id state",
     ("quarantine", "operator", "UPDATE"): "state",
 }
+# Values that an update may set, where a column's default is refused.
+kAllowedValues = {"header_names": "'{}'", "header_values": "'{}'", "redacted": "true", "addresses": "'{}'",
+                  ("quarantine", "eraser", "state"): "'discarded'"}
 # Rows of {tenant} for each table that is not the ledger. Views show what these and the ledger hold.
 kChecksum = "decode(repeat('ab', 64), 'hex')"
 kRows = {
@@ -179,7 +198,9 @@ def attempts(session, relation, role):
     columns, tenant = ", ".join(relation.columns), relation.columns.index(relation.tenant_column)
     some = kColumns.get((relation.line, role, "SELECT"), "").replace(" ", ", ") or columns
     updated = kColumns.get((relation.line, role, "UPDATE"), "").split()
-    assignments = ", ".join(f"{column} = DEFAULT" for column in updated) or "{0} = {0}".format(relation.columns[0])
+    allowed_value = {column: kAllowedValues.get((relation.line, role, column), kAllowedValues.get(column, "DEFAULT"))
+                     for column in updated}
+    assignments = ", ".join(f"{column} = {value}" for column, value in allowed_value.items()) or "{0} = {0}".format(relation.columns[0])
     outcomes = {
         "SELECT": attempt(session, f"SELECT {columns.replace(',', '::text,')}::text FROM {name}", rows=tenant),  # -infinity
         "SELECT some": attempt(session, f"SELECT {relation.tenant_column}, {some.replace(',', '::text,')}::text FROM {name}", rows=0),

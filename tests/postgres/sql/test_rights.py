@@ -108,11 +108,15 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
         "audit.hold(text[],integer[],bigint[],bigint[])": {"audit_writer"},
         "audit.expect(boolean,text)": {"audit_writer"},
         **{function: {"audit_writer", "audit_rebuilder", "audit_auditor", "audit_eraser"} for function in (
-            "audit.key_life(text)", "audit.key_grace(text)", "audit.moment_after(timestamp with time zone,interval)")},
+            "audit.key_life(text)", "audit.key_grace(text)", f"audit.moment_after({kTime},interval)", "audit.key_address(inet)",
+            f"audit.key_window_start(interval,{kTime})")},
         **{function: {"audit_writer", "audit_rebuilder", "audit_auditor"} for function in (
-            "audit.key_address(inet)", "audit.key_value_hash(text)", f"audit.key_window_start(interval,{kTime})",
-            f"audit.key_events(text[],text[],{kTime}[],{kTime}[],bigint[])",
+            "audit.key_value_hash(text)", f"audit.key_events(text[],text[],{kTime}[],{kTime}[],bigint[])",
             f"audit.judge_key_windows(text[],text[],{kTime}[],{kTime}[],bigint[])")},
+        **{function: {"audit_eraser"} for function in (
+            "audit.erase_rows(text,bigint,bigint[],bigint[])", "audit.erase_usage(text,bigint[],bigint[])",
+            "audit.erase_keys(text,bigint[],bigint[])", "audit.refused_holds(bytea,bytea,bytea[],bytea[],bytea[])",
+            "audit.erase_refused(text,bytea[])")},
         "audit.key_window_steps(text)": {"audit_rebuilder", "audit_auditor"},
         f"audit.resolve_anomalies(text[],text[],bigint[],{kTime}[],text[])": {"audit_writer", "audit_rebuilder"}}
 
