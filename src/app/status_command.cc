@@ -57,6 +57,9 @@ std::string to_json(const DatabaseStatus& status, const Instance& instance) {
   json.member("chains", status.chains)
       .member("events", status.events)
       .member("tombstones", status.tombstones);
+  json.member("open_anomalies", status.open_anomalies)
+      .member("open_windows", status.open_windows)
+      .member("late_events", status.late_events);
   json.key("leaves").begin_array();
   for (const std::string& leaf : status.leaves) json.value(leaf);
   json.end_array().key("quarantine").begin_array();
@@ -78,6 +81,9 @@ std::string to_text(const DatabaseStatus& status, const Instance& instance) {
                      " chains, " + std::to_string(status.events) + " events, " +
                      std::to_string(status.tombstones) + " tombstones, " +
                      std::to_string(status.leaves.size()) + " leaves\n";
+  text += "keys       " + std::to_string(status.open_anomalies) + " anomalies not resolved, " +
+          std::to_string(status.open_windows) + " windows open, " + std::to_string(status.late_events) +
+          " late events\n";
   for (const QuarantineCount& count : status.quarantine) {
     text += "quarantine " + printable(count.reason) + " " + count.state + ": " +
             std::to_string(count.records) + "\n";

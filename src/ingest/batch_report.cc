@@ -42,6 +42,7 @@ BatchReport report_on(std::span<const Entry> entries, const WriteSet& writes, Ti
   for (const Entry& entry : entries) {
     if (entry.fetched) add(report, entry, committed_at);
   }
+  for (const HeadMove& move : writes.heads) report.late_events += move.late_events;
   for (const PartitionMove& move : writes.partitions) {
     report.duplicates += move.duplicate;
     report.skipped += move.skipped;

@@ -10,12 +10,9 @@ namespace sealstream {
 namespace {
 
 using std::chrono::hours;
-using std::chrono::minutes;
 
 /// An event's time may lie this far ahead of its record's Kafka timestamp (schemas/README.md, "time").
 constexpr hours kTimeAhead{24};
-/// How late an event may be and still count in its window.
-constexpr minutes kLateness{5};
 
 Timestamp month_of(Timestamp at) {
   const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -56,6 +53,20 @@ QuarantineRow quarantine_row(const Entry& entry) {
           .sqlstate = refused.sqlstate,
           .constraint = refused.constraint,
           .tenant = refused.tombstone.tenant};
+}
+
+/// What the sealed row means to the windows of its tenant's keys.
+void advance_clock(const Event& event, HeadMove& move, std::vector<WindowStep>& steps) {
+  if (event.family == Family::api_key) {
+    if (move.clock.is_late(event.time)) {
+      ++move.late_events;
+    } else {
+      move.clock.note_key_event(event.time);
+    }
+  }
+  if (const auto closing = move.clock.advance(event.time, move.after.recorded_at)) {
+    steps.push_back({move.tenant, *closing, move.after.seq, closing->from - kTimeAhead});
+  }
 }
 
 }  // namespace
@@ -128,7 +139,7 @@ void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& sto
       Timestamp& recorded_at =
           latest.try_emplace(event.tenant, known_recorded_at(event.tenant)).first->second;
       recorded_at = std::max(recorded_at, entry.record().timestamp);
-      if (!heads_[event.tenant].head && wanted.insert(event.tenant).second) tenants.push_back(event.tenant);
+      if (!heads_[event.tenant].chain && wanted.insert(event.tenant).second) tenants.push_back(event.tenant);
       if (entry.refused || asked.contains(&entry) || !must_look_up(entry, recorded_at)) continue;
       queries.push_back({event.tenant, event.id, event.time - kTimeAhead});
       queried.push_back(&entry);
@@ -136,8 +147,9 @@ void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& sto
     }
     if (tenants.empty() && queries.empty()) return;
     Prepared prepared = ledger.prepare(tenants, queries);
-    assert(prepared.heads.size() == tenants.size() && prepared.stored.size() == queries.size());
-    for (std::size_t i = 0; i < tenants.size(); ++i) heads_[std::string(tenants[i])].head = prepared.heads[i];
+    assert(prepared.chains.size() == tenants.size() && prepared.stored.size() == queries.size());
+    for (std::size_t i = 0; i < tenants.size(); ++i)
+      heads_[std::string(tenants[i])].chain = prepared.chains[i];
     for (std::size_t i = 0; i < queries.size(); ++i) {
       if (prepared.stored[i]) stored.emplace(queried[i], std::move(*prepared.stored[i]));
     }
@@ -152,11 +164,12 @@ bool Composer::must_look_up(const Entry& entry, Timestamp recorded_at) const {
 
 Timestamp Composer::known_recorded_at(const std::string& tenant) const {
   const auto known = heads_.find(tenant);
-  return known != heads_.end() && known->second.head ? known->second.head->recorded_at : Timestamp::min();
+  return known != heads_.end() && known->second.chain ? known->second.chain->head.recorded_at
+                                                      : Timestamp::min();
 }
 
 void Composer::forget_heads() {
-  for (auto& [tenant, known] : heads_) known.head.reset();
+  for (auto& [tenant, known] : heads_) known.chain.reset();
 }
 
 void Composer::settle(std::span<Entry> entries, const StoredEvents& stored) {
@@ -213,16 +226,16 @@ void Composer::seal(Entry& entry, WriteSet& writes,
   note_partition(event.tenant, entry.partition->id);
   const auto [slot, fresh] = moves.try_emplace(event.tenant, writes.heads.size());
   if (fresh) {
-    const Head before = *heads_.at(event.tenant).head;
+    const ChainState& chain = *heads_.at(event.tenant).chain;
     writes.heads.push_back(
-        {.tenant = event.tenant, .before = before, .after = before, .watermark = Timestamp::min()});
+        {.tenant = event.tenant, .before = chain.head, .after = chain.head, .clock = chain.clock});
   }
   HeadMove& move = writes.heads[slot->second];
   const Checksum previous = move.after.checksum;
   const Checksum checksum = sealer_.seal(event.tenant, entry.record().timestamp, event.row, move.after);
   assert(move.after.checksum == checksum);
   writes.rows.push_back({event.tenant, move.after.seq, &event.row, previous, checksum});
-  move.watermark = std::max(move.watermark, std::min(event.time, move.after.recorded_at) - kLateness);
+  advance_clock(event, move, writes.steps);
   if (entry.fate == Fate::refused) {
     ++move.quarantined;
     writes.quarantine.push_back(quarantine_row(entry));
@@ -238,7 +251,8 @@ void Composer::note_partition(std::string_view tenant, const PartitionId& id) {
 }
 
 void Composer::committed(std::span<Entry> entries, const WriteSet& writes) {
-  for (const HeadMove& move : writes.heads) heads_[std::string(move.tenant)].head = move.after;
+  for (const HeadMove& move : writes.heads)
+    heads_[std::string(move.tenant)].chain = ChainState{move.after, move.clock};
   for (const Entry& entry : entries) {
     entry.partition->claim.next_offset = entry.next;
     entry.partition->log_unverified = 0;

@@ -47,8 +47,8 @@ class Composer {
 
  private:
   struct KnownHead {
-    std::optional<Head> head;  ///< absent: to be read again
-    PartitionId seen_in;       ///< the last partition that the tenant was written from
+    std::optional<ChainState> chain;  ///< absent: to be read again
+    PartitionId seen_in;              ///< the last partition that the tenant was written from
   };
   struct Stored {
     SourceDigest digest;

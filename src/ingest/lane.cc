@@ -241,26 +241,29 @@ void Lane::flush(FlushReason reason) {
 void Lane::write(std::span<Entry> entries, FlushReason reason) {
   for (;;) {
     WriteSet writes;
+    std::vector<AnomalyCount> anomalies;
     try {
       writes = composer_.compose(entries, *ledger_);
       const StageTimer timer(probe_, Stage::commit);
-      ledger_->commit(writes);
+      anomalies = ledger_->commit(writes);
     } catch (const LedgerError& error) {
       if (recover(error, entries, writes, reason) == Next::finished) return;
       continue;
     }
-    committed(entries, writes, reason);
+    committed(entries, writes, reason, std::move(anomalies));
     return;
   }
 }
 
-void Lane::committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason) {
+void Lane::committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason,
+                     std::vector<AnomalyCount> anomalies) {
   composer_.committed(entries, writes);
   backoff_ = options_.backoff_first;
   database_is(true, "");
   BatchReport report = report_on(entries, writes, wall_clock());
   report.lane = index_;
   report.flush_reason = reason;
+  report.anomalies = std::move(anomalies);
   stream_.mirror(report.next_offsets);
   probe_.committed(report);
 }

@@ -60,7 +60,9 @@ class Lane {
   // from the batch into the ledger
   void flush(FlushReason reason);
   void write(std::span<Entry> entries, FlushReason reason);
-  void committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason);
+  /// `anomalies`: what the commit found; unknown after a commit in doubt.
+  void committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason,
+                 std::vector<AnomalyCount> anomalies = {});
   Next recover(const LedgerError& error, std::span<Entry> entries, const WriteSet& writes,
                FlushReason reason);
   Next recover_row(const LedgerError& error, std::span<Entry> entries, FlushReason reason);

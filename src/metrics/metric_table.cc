@@ -87,10 +87,20 @@ constexpr MetricSpec kTable[] = {
      counter,
      {},
      "Partitions gone on with although their last committed record could not be compared with the log."},
+    {"sealstream_late_events_total",
+     counter,
+     {},
+     "Events of API keys that came after their minute had closed: no anomaly rule sees them."},
     {"sealstream_queue_forward_lost_total",
      counter,
      {},
      "Queues that had to be forwarded to their lane again."},
+
+    // Anomalies: what do the keys do?
+    {"sealstream_api_key_anomalies_total",
+     counter,
+     {"type", "severity"},
+     "Anomalies of API keys found. Those of a commit that was in doubt are in the database only."},
 
     // Latency: how long does it take, and where?
     {"sealstream_end_to_end_latency_seconds",

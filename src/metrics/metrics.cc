@@ -63,6 +63,9 @@ constexpr std::string_view kKafkaCodes[] = {"_ALL_BROKERS_DOWN",
 constexpr std::string_view kSqlstateClasses[] = {"none", "08", "0A", "21", "22", "23", "25",
                                                  "26",   "28", "2D", "3D", "3F", "40", "42",
                                                  "53",   "54", "55", "57", "58", "SL", "XX"};
+constexpr std::string_view kAnomalyTypes[] = {"high_request_rate", "high_error_rate", "multiple_ips",
+                                              "unusual_time",      "brute_force",     "data_exfiltration"};
+constexpr std::string_view kSeverities[] = {"low", "medium", "high", "critical"};
 constexpr std::string_view kHttpCodes[] = {"200", "400", "404", "405", "408", "413", "431", "500", "503"};
 
 struct TopicSeries {
@@ -110,6 +113,7 @@ struct Metrics::State {
 
   TopicSeries make_topic(const std::string& topic);
   void make_batches();
+  void make_anomalies();
   Counter& counter(std::string_view name) { return counters(registry, name).Add({}); }
   Gauge& gauge(std::string_view name) { return gauges(registry, name).Add({}); }
   void add_topic_flow(const TopicSeries& series, const TopicFlow& flow);
@@ -117,6 +121,7 @@ struct Metrics::State {
   prometheus::Registry registry;
   std::map<std::string, TopicSeries, std::less<>> topics;  ///< immutable
   std::array<std::map<std::string, Counter*, std::less<>>, kFlushReasonNames.size()> batches;
+  std::map<std::pair<std::string, std::string>, Counter*> anomalies;  ///< by type and severity; immutable
   std::vector<Counter*> redacted;
   std::array<Histogram*, kStageNames.size()> stages{};
   std::array<Counter*, kHaltCauseNames.size()> missed{};
@@ -137,6 +142,7 @@ struct Metrics::State {
   Counter& fence_alarms = counter("fence_alarms_total");
   LabelledCounters claims{registry, "claims_total", kClaimResults};
   Counter& log_unverified = counter("log_unverified_total");
+  Counter& late_events = counter("late_events_total");
   Counter& queue_forward_lost = counter("queue_forward_lost_total");
   Histogram& latency = histogram(registry, "end_to_end_latency_seconds");
   const std::vector<double> latency_edges = bucket_edges("sealstream_end_to_end_latency_seconds");
@@ -159,6 +165,7 @@ struct Metrics::State {
 Metrics::State::State(const Options& options) {
   for (const std::string& topic : options.topics) topics.emplace(topic, make_topic(topic));
   make_batches();
+  make_anomalies();
   auto& redactions = counters(registry, "secrets_redacted_total");
   for (std::string_view rule : rule_names())
     redacted.push_back(&redactions.Add({{"rule", std::string(rule)}}));
@@ -199,6 +206,16 @@ void Metrics::State::make_batches() {
     add("committed");
     for (std::string_view fault : kLedgerFaults) add(fault);
     add("other");
+  }
+}
+
+void Metrics::State::make_anomalies() {
+  auto& family = counters(registry, "api_key_anomalies_total");
+  for (const std::string_view type : kAnomalyTypes) {
+    for (const std::string_view severity : kSeverities) {
+      auto& series = family.Add({{"type", std::string(type)}, {"severity", std::string(severity)}});
+      anomalies.emplace(std::pair(type, severity), &series);
+    }
   }
 }
 
@@ -244,6 +261,10 @@ void Metrics::committed(const BatchReport& batch) {
   }
   state.duplicates.Increment(static_cast<double>(batch.duplicates));
   state.chain_appends.Increment(static_cast<double>(batch.rows));
+  state.late_events.Increment(static_cast<double>(batch.late_events));
+  for (const AnomalyCount& anomaly : batch.anomalies) {
+    state.anomalies.at({anomaly.type, anomaly.severity})->Increment(static_cast<double>(anomaly.found));
+  }
   for (std::size_t rule = 0; rule < std::min(batch.redactions.size(), state.redacted.size()); ++rule) {
     state.redacted[rule]->Increment(batch.redactions[rule]);
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "postgres/anomaly_statements.h"
 #include "postgres/classify.h"
 #include "postgres/leaves.h"
 #include "postgres/lookup.h"
@@ -65,26 +66,32 @@ auto PostgresLedger::guarded(Work work) {
   }
 }
 
-void PostgresLedger::commit(const WriteSet& writes) {
+std::vector<AnomalyCount> PostgresLedger::commit(const WriteSet& writes) {
   assert(!writes.partitions.empty());
   rows_.encode(writes.rows);
   try {
-    write(writes);
+    return write(writes);
   } catch (const LedgerError& error) {
     if (error.sqlstate() != kUndefinedTable || rows_.leaves().empty()) throw;
     for (const auto* leaf : rows_.leaves()) ensure_leaf(leaf->moment);
-    write(writes);
+    return write(writes);
   }
 }
 
-void PostgresLedger::write(const WriteSet& writes) {
-  guarded([&](Phase& phase) {
+std::vector<AnomalyCount> PostgresLedger::write(const WriteSet& writes) {
+  return guarded([&](Phase& phase) {
     phase = Phase::copy;
     copy_rows(writes);
     phase = Phase::statements;
     std::vector<Statement> statements;
+    std::optional<std::size_t> judged;
     if (!writes.heads.empty()) statements.push_back(heads_statement(writes.heads));
     if (!writes.quarantine.empty()) statements.push_back(quarantine_statement(writes.quarantine));
+    if (!writes.steps.empty()) {
+      judged = statements.size();
+      statements.push_back(judge_statement(writes.steps));
+    }
+    if (auto resolve = resolve_statement(writes.rows)) statements.push_back(std::move(*resolve));
     statements.push_back(partitions_statement(writes.partitions));
     statements.push_back({"COMMIT"});
     try {
@@ -92,6 +99,7 @@ void PostgresLedger::write(const WriteSet& writes) {
       if (std::string_view(PQcmdStatus(answers.back().get())) != "COMMIT") {
         throw DatabaseError("25P02", "", "COMMIT was answered with ROLLBACK", false);
       }
+      return judged ? read_anomalies(answers[*judged]) : std::vector<AnomalyCount>{};
     } catch (const PipelineError& error) {
       phase = phase_of(error, statements.size() - 1);
       throw;
@@ -201,7 +209,8 @@ Prepared PostgresLedger::prepare(std::span<const std::string_view> tenants, std:
 /// Heads first: whoever writes an id after they were read moves a head too, and our commit will notice. Ids
 /// are asked of the leaves known before, in the same round trip; a leaf that came since costs another.
 Prepared PostgresLedger::look_up(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) {
-  Prepared prepared{std::vector<Head>(tenants.size()), std::vector<std::optional<StoredEvent>>(ids.size())};
+  Prepared prepared{std::vector<ChainState>(tenants.size()),
+                    std::vector<std::optional<StoredEvent>>(ids.size())};
   std::vector<Statement> statements;
   std::vector<std::string> asked;
   const auto ask_leaf = [&](const std::string& leaf) {
@@ -209,14 +218,14 @@ Prepared PostgresLedger::look_up(std::span<const std::string_view> tenants, std:
     statements.push_back(ids_query(ids, leaf));
     asked.push_back(leaf);
   };
-  if (!tenants.empty()) statements.push_back(heads_query(tenants));
+  if (!tenants.empty()) statements.push_back(chains_query(tenants));
   if (!ids.empty()) statements.push_back(leaves_query());
   for (const auto& leaf : leaves_) ask_leaf(leaf);
 
   guarded([&](Phase&) {
     const auto answers = connection_.run_pipeline(statements);
     std::size_t next = 0;
-    if (!tenants.empty()) read_heads(answers[next++], prepared.heads);
+    if (!tenants.empty()) read_chains(answers[next++], prepared.chains);
     if (!ids.empty()) leaves_ = read_leaves(answers[next++]);
     for (; next < answers.size(); ++next) read_stored(answers[next], prepared.stored);
 
@@ -272,12 +281,17 @@ void PostgresLedger::check_rights() {
   FROM (VALUES ('audit.chain_heads', 'SELECT'), ('audit.chain_heads', 'INSERT'),
                ('audit.chain_heads', 'UPDATE'), ('audit.partitions', 'SELECT'),
                ('audit.partitions', 'INSERT'), ('audit.partitions', 'UPDATE'),
-               ('audit.quarantine', 'INSERT')) AS needed (object, privilege)
+               ('audit.quarantine', 'INSERT'), ('audit.api_key_activity', 'INSERT'),
+               ('audit.api_key_seen', 'INSERT'), ('audit.api_key_attempts', 'INSERT'),
+               ('audit.api_key_anomalies', 'INSERT'), ('audit.api_key_anomalies', 'UPDATE'),
+               ('audit.api_key_thresholds', 'SELECT')) AS needed (object, privilege)
   WHERE NOT has_table_privilege(object, privilege)
   UNION ALL
   SELECT format('EXECUTE on %s', object)
   FROM (VALUES ('audit.hold(text[],int[],bigint[],bigint[])'), ('audit.expect(boolean,text)'),
-               ('audit.ensure_partition(timestamptz)')) AS needed (object)
+               ('audit.ensure_partition(timestamptz)'),
+               ('audit.judge_key_windows(text[],text[],timestamptz[],timestamptz[],bigint[])'),
+               ('audit.resolve_anomalies(text[],text[],bigint[],timestamptz[],text[])')) AS needed (object)
   WHERE NOT has_function_privilege(object, 'EXECUTE')) AS rights)"});
     return std::string(bytes_at(answer, 0, 0));
   });

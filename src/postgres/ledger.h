@@ -23,14 +23,14 @@ class PostgresLedger final : public Ledger {
   std::optional<Claim> claim(const PartitionId& id, std::string_view owner,
                              std::optional<Offset> start) override;
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override;
-  void commit(const WriteSet& writes) override;
+  std::vector<AnomalyCount> commit(const WriteSet& writes) override;
   void ensure_leaves(Timestamp now, int months_ahead) override;
   void check() override;
 
  private:
   template <class Work>
   auto guarded(Work work);
-  void write(const WriteSet& writes);
+  std::vector<AnomalyCount> write(const WriteSet& writes);
   void copy_rows(const WriteSet& writes);
   std::string open_and_copy_sql(const WriteSet& writes);
   void finish(const WriteSet& writes);

@@ -22,22 +22,27 @@ Bytes fixed_bytes(std::string_view bytes) {
 }  // namespace
 
 // LATERAL with a LIMIT keeps the planner from joining by a scan of the whole table, whatever its statistics.
-Statement heads_query(std::span<const std::string_view> tenants) {
+Statement chains_query(std::span<const std::string_view> tenants) {
   ArrayParameter names(PgType::text);
   for (const auto tenant : tenants) names.add(tenant);
-  return {R"(SELECT asked.place, head.seq, head.checksum, head.recorded_at
+  return {
+      R"(SELECT asked.place, head.seq, head.checksum, head.recorded_at, head.watermark, head.keys_active_until
 FROM unnest($1::text[]) WITH ORDINALITY AS asked (tenant_id, place)
-CROSS JOIN LATERAL (SELECT h.seq, h.checksum, h.recorded_at FROM audit.chain_heads AS h
+CROSS JOIN LATERAL (SELECT h.seq, h.checksum, h.recorded_at, h.watermark, h.keys_active_until
+                    FROM audit.chain_heads AS h
                     WHERE h.tenant_id = asked.tenant_id LIMIT 1) AS head)",
-          {std::move(names).finish()}};
+      {std::move(names).finish()}};
 }
 
-void read_heads(const Answer& answer, std::vector<Head>& heads) {
+void read_chains(const Answer& answer, std::vector<ChainState>& chains) {
+  const auto moment = [&](int row, int column) {
+    return is_null(answer, row, column) ? Timestamp::min() : from_postgres_time(int8_at(answer, row, column));
+  };
   for (int row = 0; row < row_count(answer); ++row) {
-    auto& head = heads.at(static_cast<std::size_t>(int8_at(answer, row, 0) - 1));
-    head.seq = Seq(int8_at(answer, row, 1));
-    head.checksum = fixed_bytes<Checksum>(bytes_at(answer, row, 2));
-    head.recorded_at = from_postgres_time(int8_at(answer, row, 3));
+    auto& chain = chains.at(static_cast<std::size_t>(int8_at(answer, row, 0) - 1));
+    chain.head = {Seq(int8_at(answer, row, 1)), fixed_bytes<Checksum>(bytes_at(answer, row, 2)),
+                  from_postgres_time(int8_at(answer, row, 3))};
+    chain.clock = {moment(row, 4), moment(row, 5)};
   }
 }
 

@@ -12,9 +12,9 @@
 
 namespace sealstream {
 
-Statement heads_query(std::span<const std::string_view> tenants);
-/// Places what heads_query was answered into `heads`, in the order asked.
-void read_heads(const Answer& answer, std::vector<Head>& heads);
+Statement chains_query(std::span<const std::string_view> tenants);
+/// Places what chains_query was answered into `chains`, in the order asked.
+void read_chains(const Answer& answer, std::vector<ChainState>& chains);
 
 /// All leaves of the ledger.
 Statement leaves_query();

@@ -67,6 +67,18 @@ std::vector<Parameter> parameters_of(const RecordPlace& place) {
           Parameter::int8(place.log_epoch.value()), Parameter::int8(place.offset.value())};
 }
 
+/// Of the minutes that have closed: a window without one opens when its first minute does.
+Statement open_windows_query() {
+  return {R"(SELECT count(*) FROM (
+  SELECT DISTINCT key.tenant_id, key.key_id, span.length, date_bin(span.length, key.minute, timestamptz 'epoch')
+  FROM audit.chain_heads AS head
+  JOIN audit.api_key_activity AS key ON key.tenant_id = head.tenant_id
+    AND key.minute >= date_bin('1 day', head.watermark, timestamptz 'epoch')
+  CROSS JOIN unnest('{3 min, 5 min, 10 min, 30 min, 1 h, 1 day}'::interval[]) AS span (length)
+  WHERE head.keys_active_until > date_bin('1 day', head.watermark, timestamptz 'epoch')
+    AND date_bin(span.length, key.minute, timestamptz 'epoch') + span.length > head.watermark) AS window_)"};
+}
+
 std::vector<Statement> status_queries() {
   return {
       {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
@@ -75,10 +87,13 @@ std::vector<Statement> status_queries() {
        "accepted,"
        " duplicate, quarantined, skipped, lost, log_unverified, claimed_at, updated_at"
        " FROM audit.partitions ORDER BY topic, partition"},
-      {"SELECT count(*), coalesce(sum(events), 0)::bigint, coalesce(sum(quarantined), 0)::bigint"
+      {"SELECT count(*), coalesce(sum(events), 0)::bigint, coalesce(sum(quarantined), 0)::bigint,"
+       " coalesce(sum(late_events), 0)::bigint, (SELECT count(*) FROM audit.api_key_anomalies WHERE NOT "
+       "resolved)"
        " FROM audit.chain_heads"},
       {"SELECT reason, state, count(*) FROM audit.quarantine GROUP BY reason, state ORDER BY reason, state"},
       leaves_query(),
+      open_windows_query(),
       {"COMMIT"},
   };
 }
@@ -138,6 +153,8 @@ DatabaseStatus read_status(Connection& as_auditor) {
     status.chains = int8_at(answers[3], 0, 0);
     status.events = int8_at(answers[3], 0, 1);
     status.tombstones = int8_at(answers[3], 0, 2);
+    status.late_events = int8_at(answers[3], 0, 3);
+    status.open_anomalies = int8_at(answers[3], 0, 4);
     for (int row = 0; row < row_count(answers[4]); ++row) {
       RowCursor count(answers[4], row);
       auto reason = count.text();
@@ -145,6 +162,7 @@ DatabaseStatus read_status(Connection& as_auditor) {
       status.quarantine.push_back({std::move(reason), std::move(state), count.int8()});
     }
     status.leaves = read_leaves(answers[5]);
+    status.open_windows = int8_at(answers[6], 0, 0);
     return status;
   });
 }

@@ -82,8 +82,11 @@ struct DatabaseStatus {
   int schema_version = 0;
   std::vector<PartitionTotals> partitions;  ///< by topic and partition
   std::int64_t chains = 0;
-  std::int64_t events = 0;      ///< rows of all chains that are events
-  std::int64_t tombstones = 0;  ///< rows of all chains that are tombstones
+  std::int64_t events = 0;          ///< rows of all chains that are events
+  std::int64_t tombstones = 0;      ///< rows of all chains that are tombstones
+  std::int64_t late_events = 0;     ///< events of keys that no anomaly rule saw
+  std::int64_t open_windows = 0;    ///< windows in which a key was active and that no row has closed yet
+  std::int64_t open_anomalies = 0;  ///< not resolved
   std::vector<QuarantineCount> quarantine;
   std::vector<std::string> leaves;
 };

@@ -74,34 +74,46 @@ Statement heads_statement(const std::vector<HeadMove>& heads) {
 
   ArrayParameter tenant(PgType::text), seq(PgType::int8), checksum(PgType::bytea),
       recorded_at(PgType::timestamptz), watermark(PgType::timestamptz), events(PgType::int8),
-      quarantined(PgType::int8), base_seq(PgType::int8), base_checksum(PgType::bytea);
+      quarantined(PgType::int8), base_seq(PgType::int8), base_checksum(PgType::bytea),
+      late_events(PgType::int8), active_until(PgType::timestamptz);
   for (const auto* move : sorted) {
     tenant.add(move->tenant);
     seq.add_int8(move->after.seq.value());
     checksum.add(as_bytes(move->after.checksum));
     recorded_at.add_timestamp(move->after.recorded_at);
-    watermark.add_timestamp(move->watermark);
+    watermark.add_timestamp(move->clock.watermark);
     events.add_int8(move->events);
     quarantined.add_int8(move->quarantined);
     base_seq.add_int8(move->before.seq.value());
     base_checksum.add(as_bytes(move->before.checksum));
+    late_events.add_int8(move->late_events);
+    if (move->clock.active_until == Timestamp::min()) {
+      active_until.add_null();
+    } else {
+      active_until.add_timestamp(move->clock.active_until);
+    }
   }
   // xmax is 0 in a row that this statement inserted, and our own transaction in one that it updated.
   return {
       R"(WITH moved AS (
   INSERT INTO audit.chain_heads AS head
-    (tenant_id, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum)
+    (tenant_id, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum,
+     late_events, keys_active_until)
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::timestamptz[], $5::timestamptz[],
-                       $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[])
+                       $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[], $10::bigint[],
+                       $11::timestamptz[])
   ON CONFLICT (tenant_id) DO UPDATE SET
     seq = excluded.seq, checksum = excluded.checksum, recorded_at = excluded.recorded_at,
     watermark = greatest(head.watermark, excluded.watermark),
     events = head.events + excluded.events, quarantined = head.quarantined + excluded.quarantined,
-    base_seq = excluded.base_seq, base_checksum = excluded.base_checksum
+    base_seq = excluded.base_seq, base_checksum = excluded.base_checksum,
+    late_events = head.late_events + excluded.late_events,
+    keys_active_until = greatest(head.keys_active_until, excluded.keys_active_until)
   WHERE head.seq = excluded.base_seq AND head.checksum = excluded.base_checksum
   RETURNING xmax = 0 AND base_seq <> -1 AS misplaced)
 SELECT audit.expect(count(*) = cardinality($1) AND NOT coalesce(bool_or(misplaced), false), 'SL001') FROM moved)",
-      finish(tenant, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum)};
+      finish(tenant, seq, checksum, recorded_at, watermark, events, quarantined, base_seq, base_checksum,
+             late_events, active_until)};
 }
 
 Statement quarantine_statement(const std::vector<QuarantineRow>& rows) {

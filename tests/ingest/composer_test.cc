@@ -72,7 +72,7 @@ TEST_F(ComposerTest, TenantsInterleavedInOneBatchKeepTheirOwnOrder) {
   commit();
   EXPECT_EQ(db_.rows_of("acme").size(), 2u);
   EXPECT_EQ(db_.rows_of("zeta").size(), 1u);
-  EXPECT_EQ(db_.heads["acme"].seq, Seq(1));
+  EXPECT_EQ(db_.chains["acme"].head.seq, Seq(1));
 }
 
 TEST_F(ComposerTest, SameEventTwiceInABatchIsADuplicate) {
@@ -153,7 +153,7 @@ TEST_F(ComposerTest, HeadInALaterMonthMakesOlderLeavesBeLookedUpToo) {
   Head ahead;
   ahead.seq = Seq(4);
   ahead.recorded_at = Timestamp(std::chrono::sys_days(std::chrono::year(2026) / 11 / 3));
-  db_.heads["acme"] = ahead;
+  db_.chains["acme"].head = ahead;
   arrives(login(0, "acme", "event-00"));
   const WriteSet writes = compose();
   EXPECT_EQ(db_.lookups, 1);
@@ -226,6 +226,56 @@ TEST_F(ComposerTest, TenantInTwoPartitionsOfATopicIsReported) {
   entries_[1].partition = &other;
   EXPECT_CALL(probe_, tenant_split());
   (void)compose();
+}
+
+/// An event of acme's key at that many seconds after at(0), recorded at once.
+FetchedRecord key_use(std::int64_t offset, const std::string& id, std::int64_t second) {
+  const std::string minute = std::to_string(second / 60 + 13);
+  return fetched(offset, "acme",
+                 R"({"specversion":"1.0","id":")" + id +
+                     R"(","source":"test","type":"audit.api_key.used.v1","time":"2026-09-21T14:)" + minute +
+                     R"(:20Z","tenantid":"acme","data":{"actor":{"type":"service","id":"s1"},)"
+                     R"("status":"success","key":{"key_id":"k1"}}})",
+                 0, at(second));
+}
+
+TEST_F(ComposerTest, RowThatMovesTheWatermarkPastAMinuteOfAKeyIsAStep) {
+  arrives(key_use(0, "event-00", 0));
+  arrives(key_use(1, "event-01", 5 * 60));
+  arrives(key_use(2, "event-02", 6 * 60));
+  const WriteSet writes = compose();
+  ASSERT_FALSE(writes.steps.empty());
+  const WindowStep& last = writes.steps.back();
+  EXPECT_EQ(last.tenant, "acme");
+  EXPECT_EQ(last.seq, Seq(2));
+  const Timestamp minute = std::chrono::floor<std::chrono::minutes>(at(0));
+  EXPECT_EQ(last.closing, (Closing{minute, minute + std::chrono::minutes(1)}));
+}
+
+TEST_F(ComposerTest, StepsDoNotDependOnWhereBatchesEnd) {
+  std::vector<std::pair<Closing, Seq>> whole, parts;
+  const auto record = [&](std::int64_t i) {
+    return key_use(i, "event-0" + std::to_string(i), 60 * (i * 7 % 40));
+  };
+  for (std::int64_t i = 0; i < 8; ++i) arrives(record(i));
+  for (const WindowStep& step : compose().steps) whole.emplace_back(step.closing, step.seq);
+  entries_.clear();
+  for (std::int64_t i = 0; i < 8; ++i) {
+    arrives(record(i));
+    commit();
+    for (const WindowStep& step : db_.steps) parts.emplace_back(step.closing, step.seq);
+  }
+  EXPECT_FALSE(whole.empty());
+  EXPECT_EQ(parts, whole);
+}
+
+TEST_F(ComposerTest, KeyEventsBehindTheirClosedMinuteAreCountedAsLate) {
+  arrives(key_use(0, "event-00", 0));
+  arrives(key_use(1, "event-01", 10 * 60));
+  arrives(key_use(2, "event-02", 1 * 60));
+  const WriteSet writes = compose();
+  ASSERT_EQ(writes.heads.size(), 1u);
+  EXPECT_EQ(writes.heads[0].late_events, 1);
 }
 
 }  // namespace

@@ -116,7 +116,9 @@ class FakeDatabase {
 
   std::mutex mutex;
   std::map<PartitionId, PartitionRow> partitions;
-  std::map<std::string, Head> heads;
+  std::map<std::string, ChainState> chains;
+  std::vector<WindowStep> steps;        ///< of the last commit; views of its batch
+  std::vector<AnomalyCount> anomalies;  ///< that each commit says it found
   std::vector<LedgerRow> rows;
   std::vector<QuarantineRow> quarantine;
   std::deque<Fault> commit_faults;       ///< one for each of the next commits
@@ -152,7 +154,7 @@ class FakeLedger : public Ledger {
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
     Prepared prepared;
-    for (const std::string_view tenant : tenants) prepared.heads.push_back(db_.heads[std::string(tenant)]);
+    for (const std::string_view tenant : tenants) prepared.chains.push_back(db_.chains[std::string(tenant)]);
     for (const IdQuery& query : ids) {
       ++db_.lookups;
       auto& found = prepared.stored.emplace_back();
@@ -164,7 +166,7 @@ class FakeLedger : public Ledger {
     return prepared;
   }
 
-  void commit(const WriteSet& writes) override {
+  std::vector<AnomalyCount> commit(const WriteSet& writes) override {
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
     ++db_.commits;
@@ -179,6 +181,7 @@ class FakeLedger : public Ledger {
       apply(writes);
     }
     if (faulty) throw LedgerError(fault.fault, "", "", "a commit fault of the test");
+    return db_.anomalies;
   }
 
   void ensure_leaves(Timestamp, int) override {}
@@ -210,8 +213,8 @@ class FakeLedger : public Ledger {
       }
     }
     for (const HeadMove& move : writes.heads) {
-      const auto head = db_.heads.find(std::string(move.tenant));
-      const Head stored = head == db_.heads.end() ? Head{} : head->second;
+      const auto chain = db_.chains.find(std::string(move.tenant));
+      const Head stored = chain == db_.chains.end() ? Head{} : chain->second.head;
       if (!(stored == move.before))
         throw LedgerError(LedgerFault::head_conflict, "SL001", "", "head conflict");
     }
@@ -227,7 +230,8 @@ class FakeLedger : public Ledger {
                           row.row->timestamp_value(Column::recorded_at), digest,
                           std::string(row.row->bytes(Column::personal_key_id))});
     }
-    for (const HeadMove& move : writes.heads) db_.heads[std::string(move.tenant)] = move.after;
+    for (const HeadMove& move : writes.heads) db_.chains[std::string(move.tenant)] = {move.after, move.clock};
+    db_.steps = writes.steps;
     for (const PartitionMove& move : writes.partitions) {
       auto& row = db_.partitions.at(move.id);
       row.next = move.to;

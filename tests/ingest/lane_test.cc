@@ -116,10 +116,10 @@ TEST_F(LaneTest, HeadMovedByAnotherInstanceIsFoundAndBuiltUpon) {
   Head moved;
   {
     const std::lock_guard lock(db_.mutex);
-    moved = db_.heads["acme"];
+    moved = db_.chains["acme"].head;
     moved.seq = next(moved.seq);
     moved.checksum.fill(7);
-    db_.heads["acme"] = moved;
+    db_.chains["acme"].head = moved;
   }
   publishes(1);
   ASSERT_TRUE(reaches(3));
@@ -150,7 +150,7 @@ TEST_F(LaneTest, DatabaseThatWentBackInTimeIsFilledAgain) {
     row.next = Offset(0);
     row.last.reset();
     db_.rows.clear();
-    db_.heads.clear();
+    db_.chains.clear();
   }
   publishes(2);
   ASSERT_TRUE(reaches(6));

@@ -24,7 +24,7 @@ class LedgerPrepareTest : public LedgerTest {
 
 TEST_F(LedgerPrepareTest, NothingAskedIsNothingAnswered) {
   const auto prepared = ledger_.prepare({}, {});
-  EXPECT_TRUE(prepared.heads.empty());
+  EXPECT_TRUE(prepared.chains.empty());
   EXPECT_TRUE(prepared.stored.empty());
 }
 
@@ -36,10 +36,10 @@ TEST_F(LedgerPrepareTest, HeadsComeInTheOrderAskedAndTheDefaultWhereThereIsNone)
   ledger_.commit(batch.writes());
   const std::vector<std::string_view> tenants = {"zeta", "nobody", "acme"};
   const auto prepared = ledger_.prepare(tenants, {});
-  ASSERT_EQ(prepared.heads.size(), 3U);
-  EXPECT_EQ(prepared.heads[0], batch.head("zeta"));
-  EXPECT_EQ(prepared.heads[1], Head{});
-  EXPECT_EQ(prepared.heads[2], batch.head("acme"));
+  ASSERT_EQ(prepared.chains.size(), 3U);
+  EXPECT_EQ(prepared.chains[0].head, batch.head("zeta"));
+  EXPECT_EQ(prepared.chains[1].head, Head{});
+  EXPECT_EQ(prepared.chains[2].head, batch.head("acme"));
 }
 
 TEST_F(LedgerPrepareTest, IdsComeInTheOrderAskedWithWhatTellsADuplicateFromAConflict) {
@@ -101,9 +101,9 @@ TEST_F(LedgerPrepareTest, TwentyThousandIdsAndHeadsAreOneCall) {
   int heads = 0;
   int events = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    EXPECT_EQ(prepared.heads[i].seq, Seq(i % 2 == 0 ? 0 : -1));
+    EXPECT_EQ(prepared.chains[i].head.seq, Seq(i % 2 == 0 ? 0 : -1));
     EXPECT_EQ(prepared.stored[i].has_value(), i % 2 == 0);
-    heads += prepared.heads[i].seq == Seq(0);
+    heads += prepared.chains[i].head.seq == Seq(0);
     events += prepared.stored[i].has_value();
   }
   EXPECT_EQ(heads, 10'000);
@@ -119,7 +119,7 @@ TEST_F(LedgerPrepareTest, NamesThatLookLikeSqlAreOnlyNames) {
   const std::vector<std::string_view> tenants = {tenant};
   const std::vector<IdQuery> ids = {{tenant, "e'\\1", kNow}};
   const auto prepared = ledger_.prepare(tenants, ids);
-  EXPECT_EQ(prepared.heads.front(), batch.head(tenant));
+  EXPECT_EQ(prepared.chains.front().head, batch.head(tenant));
   EXPECT_TRUE(prepared.stored.front());
 }
 

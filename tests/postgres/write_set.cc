@@ -80,7 +80,8 @@ const WriteSet& TestBatch::writes() {
   writes_.heads.clear();
   for (const auto& [tenant, chain] : heads_) {
     if (chain.after == chain.before) continue;
-    writes_.heads.push_back({tenant, chain.before, chain.after, chain.events, chain.quarantined, kNow});
+    writes_.heads.push_back(
+        {tenant, chain.before, chain.after, chain.events, chain.quarantined, 0, {kNow, Timestamp::min()}});
   }
   move_.id = id_;
   move_.owner_epoch = claim_.owner_epoch;

@@ -15,6 +15,7 @@
 
 #include "sealstream/core/chain.h"
 #include "sealstream/core/error.h"
+#include "sealstream/core/key_windows.h"
 #include "sealstream/core/secrets.h"
 #include "sealstream/ingest/options.h"
 
@@ -80,8 +81,15 @@ struct StoredEvent {
   std::string personal_key_id;  ///< the key entry that `digest` was made with
 };
 
+/// Where a tenant stands: what its next row builds on.
+struct ChainState {
+  Head head;
+  KeyClock clock;
+  friend bool operator==(const ChainState&, const ChainState&) = default;
+};
+
 struct Prepared {
-  std::vector<Head> heads;  ///< in the order asked; the default Head where the tenant has none
+  std::vector<ChainState> chains;  ///< in the order asked; the default where the tenant has no row
   std::vector<std::optional<StoredEvent>> stored;  ///< in the order asked
 };
 
@@ -101,7 +109,16 @@ struct HeadMove {
   Head after;
   std::int64_t events = 0;       ///< rows of this batch that are events
   std::int64_t quarantined = 0;  ///< rows of this batch that are tombstones
-  Timestamp watermark;           ///< highest min(time, recorded_at) of the batch, less five minutes
+  std::int64_t late_events = 0;  ///< events of keys that came after their minute had closed
+  KeyClock clock;                ///< after the batch
+};
+
+/// A row moved its tenant's watermark so that windows of keys close (schemas/read-models.md).
+struct WindowStep {
+  std::string_view tenant;
+  Closing closing;
+  Seq seq;                   ///< the row
+  Timestamp recorded_since;  ///< no row of those minutes was recorded before
 };
 
 /// A partition's position moves from `from` to `to`, or the commit raises fenced.
@@ -139,6 +156,14 @@ struct WriteSet {
   std::vector<HeadMove> heads;
   std::vector<PartitionMove> partitions;
   std::vector<QuarantineRow> quarantine;
+  std::vector<WindowStep> steps;  ///< of each tenant in the order of its rows
+};
+
+/// Anomalies that a commit found, of one type and severity.
+struct AnomalyCount {
+  std::string type;
+  std::string severity;
+  std::int64_t found = 0;
 };
 
 /// One connection to the database, used by one thread. Opens its connection when it is first needed and again
@@ -154,11 +179,12 @@ class Ledger {
   virtual std::optional<Claim> claim(const PartitionId& id, std::string_view owner,
                                      std::optional<Offset> start) = 0;
 
-  /// One round trip: the heads of `tenants`, and which of `ids` are in the ledger.
+  /// One round trip: where the chains of `tenants` stand, and which of `ids` are in the ledger.
   virtual Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) = 0;
 
-  /// Writes all of `writes` in one transaction. Makes the leaf of a row where it is missing.
-  virtual void commit(const WriteSet& writes) = 0;
+  /// Writes all of `writes` and what is derived from it in one transaction. Makes the leaf of a row where it
+  /// is missing. Returns the anomalies of keys that the batch brought to light.
+  virtual std::vector<AnomalyCount> commit(const WriteSet& writes) = 0;
 
   /// Makes the leaves from the month of `now` up to `months_ahead` later.
   virtual void ensure_leaves(Timestamp now, int months_ahead) = 0;

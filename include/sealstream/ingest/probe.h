@@ -13,6 +13,7 @@
 #include "sealstream/core/error.h"
 #include "sealstream/core/event.h"
 #include "sealstream/core/ids.h"
+#include "sealstream/ingest/ledger.h"
 #include "sealstream/ingest/source.h"
 
 namespace sealstream {
@@ -45,6 +46,8 @@ struct BatchReport {
   std::map<std::string, TopicFlow> topics;
   std::int64_t duplicates = 0;
   std::int64_t skipped = 0;
+  std::int64_t late_events = 0;           ///< of keys, after their minute had closed
+  std::vector<AnomalyCount> anomalies;    ///< found by it
   std::vector<std::uint32_t> redactions;  ///< by index in secret_rules()
   std::vector<double> latencies_seconds;  ///< Kafka timestamp to commit, one an event
   std::vector<std::pair<PartitionId, Offset>> next_offsets;
