@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import urllib.request
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 
-from sample_events import Samples, line
+from sample_events import Samples, line, yesterday
 
 from .kafka_broker import KafkaBroker
 from .postgres_cluster import PostgresCluster, psql
@@ -39,7 +39,7 @@ class StepFailed(Exception):
 class SealedStack:
     """PostgreSQL, Kafka and sealstream, kept in `state`; each step does only what is not done yet."""
 
-    sample_count = 1200
+    sample_count = len(Samples(kSeed, yesterday()).events())
 
     def __init__(self, root: Path, state: Path):
         self._root = root
@@ -89,14 +89,13 @@ class SealedStack:
         self._wait("sealstream to be ready", self._ready, kReadyDeadlineSeconds)
 
     def publish_samples(self) -> None:
-        """Once: the first event of each family in binary mode, the rest structured. Ids depend only on the recorded
-        time, so a run that died in between publishes the same events again, and they count as duplicates."""
+        """Once: the first six events in binary mode, the rest structured. Ids depend only on the recorded day, so a run
+        that died in between publishes the same events again, and they count as duplicates."""
         if self._state.get("samples_published"):
             return
-        if "samples_end" not in self._state:
-            self._remember(samples_end=datetime.now(timezone.utc).isoformat())
-        samples = Samples(kSeed, datetime.fromisoformat(self._state["samples_end"]))
-        events = list(samples.events(self.sample_count))
+        if "samples_day" not in self._state:
+            self._remember(samples_day=yesterday().isoformat())
+        events = Samples(kSeed, date.fromisoformat(self._state["samples_day"])).events()
         for event in events[:6]:
             self._publish_binary(event)
         self._kcat(["-P", "-t", kTopic, "-K", "\t", *kProducer], "".join(line(event) for event in events[6:]))

@@ -112,10 +112,10 @@ def test_the_pasted_line_publishes_an_event_that_the_pasted_query_shows(newcomer
 
 def test_secrets_lie_in_files_of_their_owner_and_nowhere_else(newcomer):
     secret_files = [*(newcomer.state / "passwords").iterdir(), newcomer.state / "keyring.yaml"]
-    assert len(secret_files) == 5
-    assert [oct(file.stat().st_mode & 0o777) for file in secret_files] == ["0o600"] * 5
+    assert len(secret_files) == 7
+    assert [oct(file.stat().st_mode & 0o777) for file in secret_files] == ["0o600"] * 7
     secrets = [word for file in secret_files for word in re.findall(r"\b[0-9a-f]{32,}\b", file.read_text())]
-    assert len(secrets) == 5
+    assert len(secrets) == 7
     seen = [newcomer.state / "sealstream.log", newcomer.state / "sealstream.yaml", newcomer.state / "postgres" / "server.log",
             newcomer.state / "kafka" / "server.log", Path(f"/proc/{newcomer.status()['pid']}/cmdline")]
     for file in seen:

@@ -6,40 +6,52 @@ Method: generate them in this process and look at the bytes.
 import json
 import re
 import sys
-from datetime import datetime, timedelta, timezone
+from collections import Counter
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy"))
 
-from sample_events import Samples, kFamilyWeights, line  # noqa: E402
+from sample_companies import kCompanies  # noqa: E402
+from sample_events import Samples, kFamilyWeights, kOrdinaryEvents, line  # noqa: E402
+from sample_stories import tell  # noqa: E402
 
-kEnd = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+kDay = date(2026, 3, 1)
 
 
 @pytest.fixture(scope="module")
 def events():
-    return list(Samples(1, kEnd).events(1200))
+    return Samples(1, kDay).events()
 
 
 def family(event):
     return event["type"].split(".")[1]
 
 
-def test_the_same_seed_and_end_give_the_same_bytes(events):
-    assert [line(event) for event in Samples(1, kEnd).events(1200)] == [line(event) for event in events]
+def test_the_same_seed_and_day_give_the_same_bytes(events):
+    assert [line(event) for event in Samples(1, kDay).events()] == [line(event) for event in events]
 
 
 def test_another_seed_gives_other_events(events):
-    ids = {event["id"] for event in Samples(2, kEnd).events(1200)}
+    ids = {event["id"] for event in Samples(2, kDay).events()}
     assert not ids & {event["id"] for event in events}
 
 
-def test_all_six_families_are_there_and_the_first_six_show_one_each(events):
-    assert {family(event) for event in events[:6]} == set(kFamilyWeights)
-    counts = {name: sum(family(event) == name for event in events) for name in kFamilyWeights}
-    assert len(counts) == 6 and min(counts.values()) >= 20
+def test_another_day_gives_as_many_events_at_the_same_times_of_the_day(events):
+    def clock(event):
+        return event["time"].partition("T")[2]
+
+    other = Samples(1, kDay + timedelta(days=100)).events()
+    assert sorted(map(clock, other)) == sorted(map(clock, events))
+
+
+def test_every_company_sends_all_six_families(events):
+    counts = Counter((event["tenantid"], family(event)) for event in events)
+    for company in kCompanies:
+        assert {name for tenant, name in counts if tenant == company.tenant} == set(kFamilyWeights)
+    assert len(events) == kOrdinaryEvents + len(list(tell()))
 
 
 def test_ids_are_unique_and_rise_with_time(events):
@@ -49,10 +61,11 @@ def test_ids_are_unique_and_rise_with_time(events):
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", i) for i in ids)
 
 
-def test_times_lie_within_the_two_hours_before_the_end(events):
+def test_only_the_life_of_keys_lies_before_the_day_and_nothing_behind_it(events):
+    midnight = datetime(kDay.year, kDay.month, kDay.day, tzinfo=timezone.utc)
     times = [datetime.fromisoformat(event["time"]) for event in events]
-    assert times == sorted(times)
-    assert kEnd - timedelta(hours=2) <= times[0] and times[-1] < kEnd
+    assert times == sorted(times) and times[-1] < midnight + timedelta(days=1)
+    assert {family(event) for event, time in zip(events, times) if time < midnight} == {"api_key"}
 
 
 def test_a_line_is_the_tenant_a_tab_and_the_event(events):
