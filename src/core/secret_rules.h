@@ -38,11 +38,17 @@ class SecretScan {
   std::optional<SecretMatch> next();
 
  private:
+  bool next_place();
+  void read_block();
   bool word_starts() const;
   std::optional<SecretMatch> match_here(const struct Shape& shape);
 
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t block_ = 0;      ///< where the block of places begins that is looked at
+  std::size_t block_end_ = 0;  ///< ... and where the next one does
+  std::uint32_t places_ = 0;   ///< where in the block a secret may begin: one bit a place
+  std::uint32_t escapes_ = 0;  ///< which of the 16 bytes in front of block_end_ may begin an escape
   std::size_t last_end_ = 0;
   std::size_t no_jwt_before_ = 0;  ///< a JWT was looked for up to here in vain
 };

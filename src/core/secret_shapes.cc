@@ -248,26 +248,34 @@ std::optional<TextRange> fit_named_secret(std::string_view text, std::size_t beg
   return std::nullopt;
 }
 
-/// Tells most names apart from kSecretNames by their length and first two characters.
+/// Tells most names apart from kSecretNames by their length, first two and last two characters.
 class NameFilter {
  public:
   NameFilter() {
     for (const std::string_view name : kSecretNames) {
       may_begin_[place(name[0], name[1])] = true;
       if (name[1] == '-') may_begin_[place(name[0], '_')] = may_begin_[place(name[0], name[2])] = true;
+      may_end_[place(name[name.size() - 2], name.back())] = true;
     }
   }
+  /// Whether a secret's name may stand at the end of `name`.
+  bool may_end(std::string_view name) const {
+    return name.size() >= kShortest && may_end_[place(name[name.size() - 2], name.back())];
+  }
+  /// Whether `name` may be a secret's name.
   bool may_name_secret(std::string_view name) const {
-    constexpr std::size_t kShortest = 6;
     return name.size() >= kShortest && may_begin_[place(name[0], name[1])];
   }
 
  private:
+  static constexpr std::size_t kShortest = 6;
+
   /// The same for small and capital letters.
   static std::size_t place(char first, char second) {
     return static_cast<std::size_t>(first & 31) << 5 | static_cast<std::size_t>(second & 31);
   }
   std::array<bool, 1024> may_begin_{};
+  std::array<bool, 1024> may_end_{};
 };
 
 /// "(?:api[-_]?key|token)"
@@ -295,6 +303,7 @@ std::string run_pattern(const Shape& shape) {
 char small_letter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 std::span<const std::string_view> secret_names() { return kSecretNames; }
+std::span<const std::string_view> query_names() { return kQueryNames; }
 
 std::size_t name_length(std::string_view name, std::string_view text) {
   std::size_t at = 0;
@@ -310,6 +319,7 @@ std::size_t name_length(std::string_view name, std::string_view text) {
 
 bool names_secret(std::string_view member_name) {
   static const NameFilter kFilter;
+  if (!kFilter.may_end(member_name)) return false;
   const auto is_small = [](char c) { return c >= 'a' && c <= 'z'; };
   const auto is_letter = [&](char c) { return is_small(small_letter(c)); };
   for (std::size_t begin = 0; begin < member_name.size(); ++begin) {

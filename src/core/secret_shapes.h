@@ -61,6 +61,9 @@ std::size_t jwt_header_end(std::string_view text, std::size_t begin);
 /// Names of members that hold secrets, in small letters; '-' stands for '-', '_' or nothing.
 std::span<const std::string_view> secret_names();
 
+/// Names of members of a URL's query that hold secrets, in the same notation.
+std::span<const std::string_view> query_names();
+
 /// The length of `name` (one of secret_names()) at the beginning of `text`, letters of any case; 0 where it
 /// does not stand there.
 std::size_t name_length(std::string_view name, std::string_view text);

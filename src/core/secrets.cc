@@ -1,90 +1,157 @@
-// The scan: one pass over a text, which stops only at pairs of bytes that some shape begins with.
+// The scan: one pass over a text, 16 bytes at a time, which stops only where a word or a mark begins, and
+// there only at pairs of bytes that some shape begins with.
 #include "sealstream/core/secrets.h"
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <bitset>
 #include <cassert>
+#include <cstring>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "core/secret_rules.h"
 #include "core/secret_shapes.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace sealstream {
 namespace {
 
 /// No shape is shorter: "://:p@".
 constexpr std::size_t kShortestSecret = 6;
+/// No escape is longer that ends_in_escape knows: a colour of a terminal.
+constexpr int kLongestEscape = 8;
+/// What the shapes begin with that need no word's start.
+constexpr std::string_view kMarks = ":?&#-";
+
+constexpr std::size_t kBlock = 16;
 
 char large_letter(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
 
-/// Which shapes are tried at a place, by the two bytes that stand there.
+/// The first three bytes of every text that begins with `name` (as in secret_names(): letters of any case,
+/// '-' may be '_' or missing), behind `beginning`.
+void add_beginnings(std::vector<std::string>& out, const std::string& beginning, std::string_view name) {
+  constexpr std::size_t kBytes = 3;
+  if (beginning.size() == kBytes) {
+    out.push_back(beginning);
+    return;
+  }
+  assert(!name.empty());
+  const std::string_view rest = name.substr(1);
+  if (name[0] == '-') add_beginnings(out, beginning, rest);
+  for (const char c : {name[0], name[0] == '-' ? '_' : large_letter(name[0])}) {
+    add_beginnings(out, beginning + c, rest);
+  }
+}
+
+/// The first three bytes of every text that a shape may fit.
+std::vector<std::string> beginnings(const Shape& shape) {
+  std::vector<std::string> out;
+  if (shape.body == Body::named_secret) {
+    for (const std::string_view name : secret_names()) add_beginnings(out, "", name);
+  } else if (shape.body == Body::url_key) {
+    for (const std::string_view name : query_names()) add_beginnings(out, std::string(shape.begins), name);
+  } else if (is_any_case(shape.body)) {
+    add_beginnings(out, "", shape.begins);
+  } else {
+    out.emplace_back(shape.begins.substr(0, 3));
+  }
+  return out;
+}
+
+/// Which shapes are tried at a place, by the three bytes that stand there.
 class Dispatch {
  public:
   Dispatch() {
-    std::map<std::size_t, Shapes> by_pair;
+    std::map<std::size_t, Tried> by_pair;
     const auto shapes = compiled_shapes();
+    assert(std::ranges::all_of(shapes, [](const Shape& shape) {
+      return needs_word_start(shape.body) || kMarks.find(shape.begins[0]) != kMarks.npos;
+    }));
     for (std::size_t i = 0; i < shapes.size(); ++i) {
-      for (const std::size_t pair : beginnings(shapes[i]))
-        by_pair[pair].push_back(static_cast<std::uint8_t>(i));
+      for (const std::string& bytes : beginnings(shapes[i])) {
+        Tried& tried = by_pair[pair(bytes.data())];
+        tried.third.set(static_cast<unsigned char>(bytes[2]));
+        if (tried.shapes.empty() || tried.shapes.back() != i) {
+          tried.shapes.push_back(static_cast<std::uint8_t>(i));
+        }
+      }
     }
-    std::map<Shapes, std::uint8_t> known;
-    lists_.emplace_back();
-    for (const auto& [pair, shapes_there] : by_pair) {
-      const auto [entry, is_new] = known.emplace(shapes_there, static_cast<std::uint8_t>(lists_.size()));
-      if (is_new) lists_.push_back(shapes_there);
-      list_of_pair_[pair] = entry->second;
+    tried_.emplace_back();
+    for (auto& [pair, tried] : by_pair) {
+      auto known = std::ranges::find(tried_, tried);
+      if (known == tried_.end()) known = tried_.insert(known, std::move(tried));
+      of_pair_[pair] = static_cast<std::uint8_t>(known - tried_.begin());
     }
-    assert(lists_.size() <= UINT8_MAX);
+    assert(tried_.size() <= UINT8_MAX);
   }
 
-  bool is_candidate(const char* at) const { return list_of_pair_[pair(at[0], at[1])] != 0; }
+  /// Empty at most places. Precondition: three bytes stand at `at`.
   std::span<const std::uint8_t> shapes(const char* at) const {
-    return lists_[list_of_pair_[pair(at[0], at[1])]];
+    const std::uint8_t index = of_pair_[pair(at)];
+    if (index == 0 || !tried_[index].third.test(static_cast<unsigned char>(at[2]))) return {};
+    return tried_[index].shapes;
   }
 
  private:
-  using Shapes = std::vector<std::uint8_t>;
+  struct Tried {
+    std::vector<std::uint8_t> shapes;  ///< in the order of the table
+    std::bitset<256> third;
+    friend bool operator==(const Tried&, const Tried&) = default;
+  };
 
-  static std::size_t pair(char first, char second) {
-    return static_cast<std::size_t>(static_cast<unsigned char>(first)) << 8 |
-           static_cast<unsigned char>(second);
+  static std::size_t pair(const char* at) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(at[0])) << 8 |
+           static_cast<unsigned char>(at[1]);
   }
 
-  /// The pairs that a shape can begin with.
-  static std::set<std::size_t> beginnings(const Shape& shape) {
-    std::set<std::size_t> pairs;
-    if (shape.body == Body::named_secret) {
-      for (const std::string_view name : secret_names()) {
-        add_any_case(pairs, name[0], name[1]);
-        if (name[1] != '-') continue;  // it may be missing or stand as '_'
-        add_any_case(pairs, name[0], '_');
-        add_any_case(pairs, name[0], name[2]);
-      }
-    } else if (shape.begins.size() == 1) {
-      for (int second = 0; second < 256; ++second)
-        pairs.insert(pair(shape.begins[0], static_cast<char>(second)));
-    } else if (is_any_case(shape.body)) {
-      add_any_case(pairs, shape.begins[0], shape.begins[1]);
-    } else {
-      pairs.insert(pair(shape.begins[0], shape.begins[1]));
-    }
-    return pairs;
-  }
-  static void add_any_case(std::set<std::size_t>& pairs, char first, char second) {
-    for (const char a : {first, large_letter(first)}) {
-      for (const char b : {second, large_letter(second)}) pairs.insert(pair(a, b));
-    }
-  }
-
-  std::vector<Shapes> lists_;  ///< the first one is empty
-  std::array<std::uint8_t, 65536> list_of_pair_{};
+  std::vector<Tried> tried_;  ///< the first one is empty
+  std::array<std::uint8_t, 65536> of_pair_{};
 };
 
 bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdefABCDEF") == text.npos; }
+
+/// What the bytes of a block are, one bit a byte.
+struct BlockBytes {
+  std::uint32_t alnum;    ///< a letter or digit
+  std::uint32_t marks;    ///< one of kMarks
+  std::uint32_t escapes;  ///< '\\', '%' or ESC, which begin what ends_in_escape knows
+};
+
+#ifdef __SSE2__
+BlockBytes look_at(const char* block) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block));
+  const auto is = [bytes](char c) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)); };
+  const auto in_range = [](__m128i value, char first, char last) {
+    const __m128i offset = _mm_sub_epi8(value, _mm_set1_epi8(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(static_cast<char>(last - first))), offset);
+  };
+  const auto either = [](__m128i a, __m128i b) { return _mm_or_si128(a, b); };
+  const auto bits = [](__m128i found) { return static_cast<std::uint32_t>(_mm_movemask_epi8(found)); };
+  const __m128i small = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+  return {bits(either(in_range(small, 'a', 'z'), in_range(bytes, '0', '9'))),
+          bits(either(either(is(':'), is('?')), either(either(is('&'), is('#')), is('-')))),
+          bits(either(either(is('\\'), is('%')), is('\x1b')))};
+}
+#else
+BlockBytes look_at(const char* block) {
+  constexpr std::string_view kEscapes = "\\%\x1b";
+  BlockBytes found{};
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    const std::uint32_t bit = std::uint32_t{1} << i;
+    if (is_alnum(block[i])) found.alnum |= bit;
+    if (kMarks.find(block[i]) != kMarks.npos) found.marks |= bit;
+    if (kEscapes.find(block[i]) != kEscapes.npos) found.escapes |= bit;
+  }
+  return found;
+}
+#endif
 
 /// Whether `before` ends in an escape of a string in a string (\n, \u003d), of a URL (%20) or of a terminal
 /// (ESC [ 31 m), so that its last letter belongs to no word.
@@ -128,16 +195,48 @@ std::optional<std::string> redact_once(std::string_view text, std::span<std::uin
 
 std::optional<SecretMatch> SecretScan::next() {
   static const Dispatch kDispatch;
-  if (text_.size() < kShortestSecret) return std::nullopt;
-  for (; at_ + kShortestSecret <= text_.size(); ++at_) {
-    if (!kDispatch.is_candidate(text_.data() + at_)) continue;
+  while (next_place()) {
+    const auto shapes = kDispatch.shapes(text_.data() + at_);
+    if (shapes.empty()) continue;
     // Shapes that need a word's start begin with a letter or digit, the others with neither.
     if (is_alnum(text_[at_]) && !word_starts()) continue;
-    for (const std::uint8_t i : kDispatch.shapes(text_.data() + at_)) {
+    for (const std::uint8_t i : shapes) {
       if (auto match = match_here(compiled_shapes()[i])) return match;
     }
   }
   return std::nullopt;
+}
+
+/// Moves on to the next place where a secret may begin: at most those are left out that no shape fits.
+bool SecretScan::next_place() {
+  while (places_ == 0) {
+    if (block_end_ + kShortestSecret > text_.size()) return false;
+    read_block();
+  }
+  at_ = block_ + static_cast<std::size_t>(std::countr_zero(places_));
+  places_ &= places_ - 1;
+  return true;
+}
+
+void SecretScan::read_block() {
+  block_ = block_end_;
+  block_end_ += kBlock;
+  std::array<char, kBlock> tail{};
+  const char* bytes = text_.data() + block_;
+  if (block_end_ > text_.size()) {
+    std::memcpy(tail.data(), bytes, text_.size() - block_);
+    bytes = tail.data();
+  }
+  const BlockBytes found = look_at(bytes);
+  const std::uint32_t behind_alnum = found.alnum << 1 | (block_ > 0 && is_alnum(text_[block_ - 1]) ? 1 : 0);
+  places_ = (found.alnum & ~behind_alnum) | found.marks;
+  const std::uint32_t escapes = escapes_ | found.escapes << kBlock;
+  for (int distance = 1; escapes != 0 && distance <= kLongestEscape; ++distance) {
+    places_ |= (escapes << distance >> kBlock) & found.alnum;
+  }
+  escapes_ = found.escapes;
+  const std::size_t last = text_.size() - kShortestSecret;
+  places_ &= last - block_ >= kBlock ? 0xFFFF : (2U << (last - block_)) - 1;
 }
 
 bool SecretScan::word_starts() const {
@@ -151,7 +250,10 @@ std::optional<SecretMatch> SecretScan::match_here(const Shape& shape) {
     if (shape.body == Body::jwt) no_jwt_before_ = jwt_header_end(text_, at_);
     return std::nullopt;
   }
-  at_ = last_end_ = range->end;
+  // Behind a secret a word starts, whatever it ended in.
+  block_end_ = last_end_ = range->end;
+  places_ = 0;
+  escapes_ = 0xFFFF;
   return SecretMatch{range->begin, range->end, shape.rule};
 }
 
