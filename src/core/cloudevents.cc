@@ -29,7 +29,7 @@ std::string header_path(std::string_view name) {
 bool only_holds(std::string_view text, std::string_view punctuation) {
   return std::ranges::all_of(text, [punctuation](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           punctuation.find(c) != punctuation.npos;
+           std::ranges::find(punctuation, c) != punctuation.end();
   });
 }
 
@@ -81,34 +81,36 @@ std::optional<Refusal> check_header(const Header& header, std::size_t& count, st
 
 Result<Headers> read_headers(const Record& record) {
   Headers headers;
-  std::vector<std::string_view> names;
+  headers.attributes.reserve(record.headers.size());
   std::size_t bytes = 0;
   std::size_t count = 0;
   for (const Header& header : record.headers) {
     if (!is_ours(header)) continue;
     if (auto fault = check_header(header, count, bytes)) return *fault;
-    if (std::ranges::find(names, header.name) != names.end()) {
+    const auto is_same = [&header](const Header& other) { return other.name == header.name; };
+    if (std::find_if(record.headers.data(), &header, is_same) != &header) {
       return refuse(Reason::duplicate_member, header_path(header.name), "Send each header once.");
     }
-    names.push_back(header.name);
     if (!header.value) continue;
     if (header.name == kContentType) {
       headers.content_type = header.value;
       continue;
     }
-    JsonNode node;
+    JsonNode& node = headers.attributes.emplace_back();
     node.kind = Kind::string;
     node.name = header.name.substr(kHeaderPrefix.size());
     node.text = *header.value;
     node.named_secret = names_secret(node.name);
     node.length = static_cast<std::uint32_t>(node.text.size());
-    headers.attributes.push_back(node);
   }
   return headers;
 }
 
 Result<bool> is_binary(const Headers& headers) {
-  const std::string type = media_type(headers.content_type.value_or("application/json"));
+  if (!headers.content_type || *headers.content_type == "application/json") {
+    return !headers.attributes.empty();
+  }
+  const std::string type = media_type(*headers.content_type);
   if (type == "application/cloudevents+json") return false;
   if (type.starts_with("application/cloudevents") || !is_json_type(type)) {
     return refuse(

@@ -81,6 +81,20 @@ bool is_plain(std::string_view token, std::size_t length) {
   return token[length + 1] == '"' && token[length] != '\\';
 }
 
+/// Whether text is ASCII without U+0000, eight bytes at a time. May miss some that is, next to what is not.
+bool is_plain_ascii(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kTops = 0x8080808080808080;
+  std::uint64_t tops = 0;
+  for (; text.size() >= sizeof(std::uint64_t); text.remove_prefix(sizeof(std::uint64_t))) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data(), sizeof(eight));
+    tops |= eight | (eight - kOnes);
+  }
+  for (const char c : text) tops |= c == '\0' || (c & 0x80) != 0 ? kTops : 0;
+  return (tops & kTops) == 0;
+}
+
 /// A bit for a name, so that most objects are known to be free of duplicates without comparing.
 std::uint64_t name_bit(std::string_view name) {
   if (name.empty()) return 1;
@@ -330,6 +344,7 @@ std::string join_path(std::string_view parent, std::string_view member) {
 }
 
 std::optional<Refusal> text_fault(std::string_view text) {
+  if (is_plain_ascii(text)) return std::nullopt;
   if (!simdjson::validate_utf8(text)) return Refusal{Reason::invalid_utf8, {}, "Send the text as UTF-8."};
   if (text.find('\0') != text.npos) {
     return Refusal{Reason::nul_character, {}, "Send no U+0000: PostgreSQL's text cannot hold it."};
