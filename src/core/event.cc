@@ -110,9 +110,20 @@ void Decoder::State::redact_node(JsonNode& node) {
   }
 }
 
+/// One scan over the document tells which nodes a secret may lie in; few are left to be scanned one by one.
 void Decoder::State::redact_tree() {
   mark_secret_names(tree);
-  for (JsonNode& node : tree.nodes()) redact_node(node);
+  SecretScan scan(tree.document());
+  auto suspicion = scan.next_suspicion();
+  for (JsonNode& node : tree.nodes()) {
+    constexpr std::size_t kQuotes = 2;
+    const std::size_t begin = node.name.empty() ? node.text_at : node.name_at;
+    const std::size_t end = node.is(Kind::string) ? node.text_at + node.text.size() + kQuotes
+                                                  : begin + node.name.size() + kQuotes;
+    while (suspicion && *suspicion < begin) suspicion = scan.next_suspicion();
+    const bool suspected = suspicion && *suspicion < end;
+    if (suspected || node.escaped || node.named_secret) redact_node(node);
+  }
 }
 
 /// Fills `attributes` and returns the node of data, which may be null.

@@ -122,8 +122,8 @@ struct JsonTree::Parser {
   Fault array(simdjson::ondemand::array items, std::uint32_t self, int depth);
   Fault object(simdjson::ondemand::object fields, std::uint32_t self, int depth);
   Fault member_name(simdjson::ondemand::field& field, JsonNode& node);
-  Fault unescaped(simdjson::simdjson_result<std::string_view> text, std::string_view token,
-                  const JsonNode& node, std::string_view& out);
+  Fault unescaped(simdjson::simdjson_result<std::string_view> text, std::string_view token, JsonNode& node,
+                  std::string_view& out);
   bool is_duplicate(std::uint32_t self, std::string_view name) const;
   std::uint32_t offset(const char* at) const { return static_cast<std::uint32_t>(at - buffer.data()); }
 
@@ -137,6 +137,8 @@ struct JsonTree::Parser {
 
 JsonTree::JsonTree() : parser_(std::make_unique<Parser>()) {}
 JsonTree::~JsonTree() = default;
+
+std::string_view JsonTree::document() const { return parser_->buffer; }
 
 std::optional<Refusal> JsonTree::parse(std::string_view document, const JsonLimits& limits) {
   nodes_.clear();
@@ -264,11 +266,12 @@ std::optional<Refusal> JsonTree::Parser::member_name(simdjson::ondemand::field& 
 }
 
 std::optional<Refusal> JsonTree::Parser::unescaped(simdjson::simdjson_result<std::string_view> text,
-                                                   std::string_view token, const JsonNode& node,
+                                                   std::string_view token, JsonNode& node,
                                                    std::string_view& out) {
   const bool failed = text.error() != simdjson::SUCCESS;
   if (!failed) out = text.value_unsafe();
   if (!failed && is_plain(token, out.size())) return std::nullopt;
+  node.escaped = true;
   if (failed && !escapes_are_well_formed(token)) {
     return not_json("Send valid JSON: a string has an unknown escape.");
   }

@@ -20,6 +20,7 @@ struct JsonNode {
   Kind kind = Kind::null;
   bool redacted = false;      ///< `text` holds markers in place of secrets
   bool named_secret = false;  ///< the member, or one around it, is named like a secret
+  bool escaped = false;       ///< the document writes `name` or `text` with escapes
   std::uint32_t end = 0;      ///< index of the node after its last descendant; 0 while it is still open
   std::uint32_t length = 0;   ///< of a string: its bytes as sent, before anything was redacted
   std::uint32_t name_at = 0;  ///< where the member's name begins in the document, at its quote
@@ -49,6 +50,8 @@ class JsonTree {
   std::optional<Refusal> parse(std::string_view document, const JsonLimits& limits);
 
   std::vector<JsonNode>& nodes() { return nodes_; }
+  /// The bytes of the document, where the nodes' places lie.
+  std::string_view document() const;
   const JsonNode& root() const { return nodes_.front(); }
 
   /// The direct children of an array or object, in order.

@@ -36,8 +36,12 @@ class SecretScan {
   explicit SecretScan(std::string_view text) : text_(text) {}
   /// The next secret. All calls together take time linear in the text.
   std::optional<SecretMatch> next();
+  /// The next place where a secret may begin, whether one does or not. A part of the text holds none where
+  /// none of these lies in it, unless the part begins behind a letter or digit.
+  std::optional<std::size_t> next_suspicion();
 
  private:
+  std::span<const std::uint8_t> next_shapes();
   bool next_place();
   void read_block();
   bool word_starts() const;

@@ -194,17 +194,29 @@ std::optional<std::string> redact_once(std::string_view text, std::span<std::uin
 }  // namespace
 
 std::optional<SecretMatch> SecretScan::next() {
-  static const Dispatch kDispatch;
-  while (next_place()) {
-    const auto shapes = kDispatch.shapes(text_.data() + at_);
-    if (shapes.empty()) continue;
-    // Shapes that need a word's start begin with a letter or digit, the others with neither.
-    if (is_alnum(text_[at_]) && !word_starts()) continue;
+  for (auto shapes = next_shapes(); !shapes.empty(); shapes = next_shapes()) {
     for (const std::uint8_t i : shapes) {
       if (auto match = match_here(compiled_shapes()[i])) return match;
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::size_t> SecretScan::next_suspicion() {
+  if (next_shapes().empty()) return std::nullopt;
+  return at_;
+}
+
+/// Moves on to the next place where the bytes are those that some shape begins with; these shapes.
+std::span<const std::uint8_t> SecretScan::next_shapes() {
+  static const Dispatch kDispatch;
+  while (next_place()) {
+    const auto shapes = kDispatch.shapes(text_.data() + at_);
+    if (shapes.empty()) continue;
+    // Shapes that need a word's start begin with a letter or digit, the others with neither.
+    if (!is_alnum(text_[at_]) || word_starts()) return shapes;
+  }
+  return {};
 }
 
 /// Moves on to the next place where a secret may begin: at most those are left out that no shape fits.
