@@ -1,11 +1,12 @@
-"""The events that the benchmarks send: about 800 bytes of JSON each, tenants by Zipf's law. All but their time follows from
-a seed."""
+"""The events that the benchmarks send: about 800 bytes of JSON each, tenants by Zipf's law, times that rise over the last half
+hour. All but the time follows from a seed."""
 
 import itertools
 import json
 import random
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
+kSpan = timedelta(minutes=30)
 kFamilies = ["llm_call"] * 7 + ["tool_invocation"] * 2 + ["api_key"]
 
 
@@ -46,10 +47,11 @@ def _data(family, dice):
 def lines(count, tenant_names, seed=1):
     """`count` lines as kcat -K with a tab reads them: the tenant, a tab, a structured CloudEvent."""
     dice = random.Random(seed)
-    time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    begin = datetime.now(timezone.utc) - kSpan
     actions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used"}
     for number, tenant in zip(range(count), tenant_names):
         family = dice.choice(kFamilies)
+        time = (begin + kSpan * number / count).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         identity = f"01JB{number:012d}{dice.getrandbits(40):010x}"
         event = {"specversion": "1.0", "id": identity, "source": "bench", "type": f"audit.{family}.{actions[family]}.v1",
                  "time": time, "tenantid": tenant, "data": _data(family, dice)}

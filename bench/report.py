@@ -52,7 +52,20 @@ def ingest_table(result):
         yield row(title, cell(result[key]))
 
 
-kTables = {"core_bench": core_table, "copy_ceiling": ceiling_table, "ingest_bench": ingest_table}
+def change_table(result):
+    yield from [f"## change_bench: {result['events']:,} events, {result['tenants']:,} tenants (Zipf 1), {result['pairs']} interleaved "
+                f"pairs, against revision {result['revision']}", "",
+                f"Rows/s of this tree as a share of that revision's, pair by pair: **{cell(result['ratio'])}**", "",
+                row("median (min to max)", "before", "now"), row("---", "---:", "---:")]
+    before, now = result["before"], result["now"]
+    for title, key in [("rows/s", "rows_per_s"), ("Sealstream, CPU µs an event", "sealstream_cpu"),
+                       ("PostgreSQL, CPU µs an event", "server_cpu"), ("broker, CPU µs an event", "broker_cpu")]:
+        yield row(title, cell(before[key]), cell(now[key]))
+    for kind in now["by_statement"]:
+        yield row(f"PostgreSQL, {kind}, elapsed µs an event", cell(before["by_statement"][kind]), cell(now["by_statement"][kind]))
+
+
+kTables = {"core_bench": core_table, "copy_ceiling": ceiling_table, "ingest_bench": ingest_table, "change_bench": change_table}
 
 
 def main():

@@ -23,12 +23,12 @@ kServerSettings = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compress
 
 
 @contextmanager
-def stage():
+def stage(settings=kServerSettings):
     """(PostgreSQL, Kafka), fresh, gone afterwards. fsync and synchronous_commit stay on."""
     with tempfile.TemporaryDirectory(prefix="sealstream-bench-") as directory:
         os.chmod(directory, 0o711)  # the user postgres must pass
         path = Path(directory)
-        with PostgresCluster(path / "postgres", kServerSettings) as postgres, KafkaBroker(path / "kafka") as kafka:
+        with PostgresCluster(path / "postgres", settings) as postgres, KafkaBroker(path / "kafka") as kafka:
             yield postgres, kafka, path
 
 
@@ -99,15 +99,15 @@ class Backlog:
         self.event_bytes = publish(kafka, self.topic, count, tenant_count, exponent)
         first.close()
 
-    def _deployment(self):
+    def _deployment(self, program=Deployment):
         self._runs += 1
         directory = self._directory / f"run-{self._runs}"
         directory.mkdir()
-        return Deployment(self.postgres, self.kafka, directory)
+        return program(self.postgres, self.kafka, directory)
 
-    def empty_database(self):
-        """A migrated database without rows; close() it."""
-        deployed = self._deployment()
+    def empty_database(self, program=Deployment):
+        """A migrated database without rows, for that class of deployments; close() it."""
+        deployed = self._deployment(program)
         if hasattr(self, "topic"):
             deployed.topic = self.topic
             deployed.config = deployed.write_config("commands", 1)

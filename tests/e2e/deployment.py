@@ -31,10 +31,11 @@ class Ingester:
         self.log = deployment.directory / f"{name}.log"
         self.port = free_port()
         self.config = deployment.write_config(name, self.port, **changes)
+        self._binary = deployment.binary
         self._process = None
 
     def start(self):
-        self._process = Process.start([str(kBinary), "run", "--config", str(self.config)], self.log,
+        self._process = Process.start([str(self._binary), "run", "--config", str(self.config)], self.log,
                                       end_with_parent="KILL")
         return self
 
@@ -116,6 +117,9 @@ class Ingester:
 class Deployment:
     """Everything of one test. Files lie in `directory`; nothing outlives close()."""
 
+    binary = kBinary
+    roles = kRoles  # that the program's configuration knows
+
     def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None):
         self.postgres = postgres
         self.kafka = kafka
@@ -152,7 +156,7 @@ class Deployment:
             "kafka": {"brokers": self.kafka.address, "topics": [self.topic], "group_id": f"group-{self.topic}"},
             "postgres": {"host": self.postgres.host, "port": self.postgres.port, "database": self.database,
                          "sslmode": "disable",
-                         **{role: {"user": f"audit_{role}", "password_file": str(self.directory / role)} for role in kRoles}},
+                         **{role: {"user": f"audit_{role}", "password_file": str(self.directory / role)} for role in self.roles}},
             "keyring_file": str(self.keyring),
             "http": {"listen": f"127.0.0.1:{http_port}"},
         }
@@ -164,7 +168,7 @@ class Deployment:
 
     def run(self, *arguments, config=None):
         """A command of the program, ended: with returncode, stdout, stderr. config: an ingester's, where it is to be asked."""
-        return subprocess.run([str(kBinary), *arguments, "--config", str(config or self.config)], capture_output=True,
+        return subprocess.run([str(self.binary), *arguments, "--config", str(config or self.config)], capture_output=True,
                               text=True, stdin=subprocess.DEVNULL, timeout=120)
 
     def sealstream(self, *arguments, expect=0, config=None):

@@ -1,0 +1,96 @@
+"""What a change costs: the program of this tree and that of an earlier revision drain the same backlog in turn (A B A B).
+
+    bench/run change_bench          (or: "$(tests/run --python)" bench/change_bench.py --before REVISION --events 300000)
+
+The earlier revision is built as a release in build/before, with its own migrations. Both drain into databases of one server, with
+the same settings; where the server spent its time is told by pg_stat_statements, for each event.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+
+import psycopg
+from ingest_bench import spread
+from stage import Deployment, kRoot, kServerSettings, stage, Backlog
+
+kReadModelsBegan = "1da462f"  # the last revision without read models
+# What a statement of a batch is about, by what stands in it; the first that fits.
+kStatements = {"COPY": r"^COPY", "heads": r"INTO audit.chain_heads", "usage": r"INTO audit.usage_records",
+               "keys": r"INTO audit.api_keys|apply_key", "anomaly rules": r"judge_key_windows", "positions": r"UPDATE audit.partitions",
+               "prepare": r"FROM unnest", "COMMIT": r"^COMMIT"}
+
+
+def build(revision):
+    """The program of a revision, built as a release."""
+    tree = kRoot / "build" / "before"
+    subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=kRoot, capture_output=True)
+    subprocess.run(["git", "worktree", "prune"], cwd=kRoot, check=True)
+    subprocess.run(["git", "worktree", "add", "--detach", str(tree), revision], cwd=kRoot, check=True, capture_output=True)
+    subprocess.run(["cmake", "--preset", "release"], cwd=tree, check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", "--preset", "release", "--target", "sealstream"], cwd=tree, check=True, capture_output=True)
+    return tree / "build" / "release" / "src" / "app" / "sealstream"
+
+
+def program(path):
+    """The deployments of a program, configured with the roles that it knows."""
+    example = subprocess.run([str(path), "print-config", "--example"], capture_output=True, text=True, check=True).stdout
+    known = tuple(role for role in Deployment.roles if re.search(rf"^  {role}:", example, re.MULTILINE))
+    return type("Program", (Deployment,), {"binary": path, "roles": known})
+
+
+def by_statement(session, database):
+    """Milliseconds of the server for each kind of statement in that database."""
+    spent = dict.fromkeys([*kStatements, "other"], 0.0)
+    for query, milliseconds in session.execute(
+            "SELECT query, total_exec_time FROM pg_stat_statements JOIN pg_database ON oid = dbid WHERE datname = %s", [database]):
+        kind = next((kind for kind, pattern in kStatements.items() if re.search(pattern, query)), "other")
+        spent[kind] += milliseconds
+    return spent
+
+
+def drain(backlog, session, deployments):
+    deployed = backlog.empty_database(deployments)
+    session.execute("SELECT pg_stat_statements_reset()")
+    result = backlog.drain(deployed)
+    result["by_statement"] = by_statement(session, deployed.database)
+    deployed.close()
+    return result
+
+
+def measure(before, events, tenant_count, pairs):
+    programs = {"before": program(build(before)), "now": Deployment}
+    settings = {**kServerSettings, "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top"}
+    runs = {name: [] for name in programs}
+    with stage(settings) as (postgres, kafka, directory):
+        backlog = Backlog(postgres, kafka, directory, events, tenant_count)
+        with psycopg.connect(postgres.uri("postgres", postgres.superuser_password, "postgres"), autocommit=True) as session:
+            session.execute("CREATE EXTENSION pg_stat_statements")
+            for _ in range(pairs):
+                for name, deployments in programs.items():
+                    runs[name].append(drain(backlog, session, deployments))
+    micro = 1e6 / events
+    result = {"name": "change_bench", "revision": before, "events": events, "tenants": tenant_count, "pairs": pairs,
+              "ratio": spread([now["rows_per_s"] / then["rows_per_s"] for then, now in zip(runs["before"], runs["now"])])}
+    for name, done in runs.items():
+        result[name] = {"rows_per_s": spread([run["rows_per_s"] for run in done], 0),
+                        **{key: spread([run[key + "_s"] * micro for run in done], 1)
+                           for key in ("sealstream_cpu", "server_cpu", "broker_cpu")},
+                        "by_statement": {kind: spread([run["by_statement"][kind] * 1000 / events for run in done])
+                                         for kind in done[0]["by_statement"]}}
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", default=kReadModelsBegan)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--tenants", type=int, default=10_000)
+    parser.add_argument("--pairs", type=int, default=3)
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.before, arguments.events, arguments.tenants, arguments.pairs)))
+
+
+if __name__ == "__main__":
+    main()
