@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "core/json_escape.h"
-
 namespace sealstream {
 namespace {
 
@@ -39,6 +37,22 @@ void append_escaped(std::string& out, char c) {
       out += "\\u00";
       out += kHex[static_cast<unsigned char>(c) >> 4];
       out += kHex[static_cast<unsigned char>(c) & 15];
+  }
+}
+
+void append_utf8(std::string& out, std::uint32_t point) {
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | (point >> shift & 0x3F)); };
+  if (point < 0x80) {
+    out += static_cast<char>(point);
+  } else if (point < 0x800) {
+    out += static_cast<char>(0xC0 | point >> 6);
+    tail(0);
+  } else if (point < 0x10000) {
+    out += static_cast<char>(0xE0 | point >> 12);
+    tail(6), tail(0);
+  } else {
+    out += static_cast<char>(0xF0 | point >> 18);
+    tail(12), tail(6), tail(0);
   }
 }
 
@@ -129,10 +143,51 @@ class Printer {
       out.append(rest_.begin(), end);
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.begin()));
       if (next_is('"')) return true;
-      const std::size_t escape = append_unescaped(out, rest_);
-      if (escape == 0) return false;
-      rest_.remove_prefix(escape);
+      if (!next_is('\\') || !escape(out)) return false;
     }
+  }
+
+  bool escape(std::string& out) {
+    constexpr std::string_view kLetters = "\"\\/bfnrt";
+    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
+    if (next_is('u')) return unicode_escape(out);
+    if (rest_.empty()) return false;
+    const auto letter = kLetters.find(rest_.front());
+    if (letter == std::string_view::npos) return false;
+    out += kMeanings[letter];
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool unicode_escape(std::string& out) {
+    auto unit = hex4();
+    if (!unit || *unit == 0) return false;
+    std::uint32_t point = *unit;
+    if (point >= 0xD800 && point < 0xE000) {
+      if (point >= 0xDC00 || !next_is('\\') || !next_is('u')) return false;
+      unit = hex4();
+      if (!unit || *unit < 0xDC00 || *unit >= 0xE000) return false;
+      point = 0x10000 + ((point - 0xD800) << 10) + (*unit - 0xDC00);
+    }
+    append_utf8(out, point);
+    return true;
+  }
+
+  std::optional<std::uint32_t> hex4() {
+    if (rest_.size() < 4) return std::nullopt;
+    std::uint32_t unit = 0;
+    for (const char c : rest_.substr(0, 4)) {
+      const char lower = static_cast<char>(c | 0x20);
+      if (c >= '0' && c <= '9') {
+        unit = unit * 16 + static_cast<std::uint32_t>(c - '0');
+      } else if (lower >= 'a' && lower <= 'f') {
+        unit = unit * 16 + static_cast<std::uint32_t>(lower - 'a' + 10);
+      } else {
+        return std::nullopt;
+      }
+    }
+    rest_.remove_prefix(4);
+    return unit;
   }
 
   bool number(std::string& out) {

@@ -6,7 +6,6 @@
 #include <cctype>
 #include <cstring>
 
-#include "core/json_reader.h"
 #include "core/secret_rules.h"
 #include "sealstream/core/json_text.h"
 
@@ -96,10 +95,19 @@ bool is_plain_ascii(std::string_view text) {
   return (tops & kTops) == 0;
 }
 
+/// A bit for a name, so that most objects are known to be free of duplicates without comparing.
+std::uint64_t name_bit(std::string_view name) {
+  if (name.empty()) return 1;
+  const auto first = static_cast<unsigned char>(name.front());
+  const auto last = static_cast<unsigned char>(name.back());
+  return std::uint64_t{1} << ((name.size() * 7 + std::size_t{first} * 3 + last) % 64);
+}
+
 }  // namespace
 
 struct JsonTree::Parser {
   simdjson::ondemand::parser simd;
+  std::string buffer;
   JsonLimits limits{};
   int members = 0;
   std::vector<JsonNode>* nodes = nullptr;
@@ -107,7 +115,7 @@ struct JsonTree::Parser {
 
   using Fault = std::optional<Refusal>;
 
-  Fault run();
+  Fault run(std::string_view document);
   Fault value(simdjson::ondemand::value& value, int depth, JsonNode& node);
   Fault string(simdjson::ondemand::value& value, JsonNode& node);
   Fault scalar(simdjson::ondemand::value& value, JsonNode& node);
@@ -116,7 +124,8 @@ struct JsonTree::Parser {
   Fault member_name(simdjson::ondemand::field& field, JsonNode& node);
   Fault unescaped(simdjson::simdjson_result<std::string_view> text, std::string_view token, JsonNode& node,
                   std::string_view& out);
-  std::uint32_t offset(const char* at) const { return static_cast<std::uint32_t>(at - tree->buffer_.data()); }
+  bool is_duplicate(std::uint32_t self, std::string_view name) const;
+  std::uint32_t offset(const char* at) const { return static_cast<std::uint32_t>(at - buffer.data()); }
 
   /// The fault at a node that is not among the nodes yet.
   Refusal fault(Reason reason, const JsonNode& node, std::string message) {
@@ -126,37 +135,28 @@ struct JsonTree::Parser {
   static Refusal not_json(const char* what) { return {Reason::invalid_json, {}, what}; }
 };
 
-JsonTree::JsonTree() : reader_(std::make_unique<JsonReader>()), parser_(std::make_unique<Parser>()) {}
+JsonTree::JsonTree() : parser_(std::make_unique<Parser>()) {}
 JsonTree::~JsonTree() = default;
 
-std::optional<Refusal> JsonTree::parse(std::string_view document, const JsonLimits& limits) {
-  if (load(document) && reader_->read(this->document(), limits, nodes_)) return std::nullopt;
-  return parse_exactly(document, limits);
-}
+std::string_view JsonTree::document() const { return parser_->buffer; }
 
-std::optional<Refusal> JsonTree::parse_exactly(std::string_view document, const JsonLimits& limits) {
-  if (!load(document)) return Refusal{Reason::invalid_utf8, {}, "Send the value as UTF-8."};
+std::optional<Refusal> JsonTree::parse(std::string_view document, const JsonLimits& limits) {
+  nodes_.clear();
   parser_->limits = limits;
   parser_->members = 0;
   parser_->nodes = &nodes_;
   parser_->tree = this;
-  return parser_->run();
+  return parser_->run(document);
 }
 
-bool JsonTree::load(std::string_view document) {
-  nodes_.clear();
-  document_bytes_ = document.size();
-  buffer_.clear();
-  buffer_.reserve(document.size() + simdjson::SIMDJSON_PADDING);
-  buffer_.append(document).append(JsonReader::kPadding, '\0');
-  return is_plain_ascii(document) || simdjson::validate_utf8(document);
-}
-
-std::optional<Refusal> JsonTree::Parser::run() {
-  const std::string_view document = tree->document();
+std::optional<Refusal> JsonTree::Parser::run(std::string_view document) {
+  if (!simdjson::validate_utf8(document)) {
+    return Refusal{Reason::invalid_utf8, {}, "Send the value as UTF-8."};
+  }
+  buffer.reserve(document.size() + simdjson::SIMDJSON_PADDING);
+  buffer.assign(document);
   simdjson::ondemand::document parsed;
-  if (simd.iterate(document.data(), document.size(), tree->buffer_.capacity()).get(parsed) !=
-      simdjson::SUCCESS) {
+  if (simd.iterate(buffer.data(), buffer.size(), buffer.capacity()).get(parsed) != simdjson::SUCCESS) {
     return not_json("Send one complete JSON object.");
   }
   json_type type{};
@@ -164,7 +164,6 @@ std::optional<Refusal> JsonTree::Parser::run() {
   if (type != json_type::object) return not_json("Send a JSON object, not another kind of value.");
   JsonNode root;
   root.kind = Kind::object;
-  root.text_at = static_cast<std::uint32_t>(document.find('{'));
   nodes->push_back(root);
   simdjson::ondemand::object members_of_root;
   if (parsed.get_object().get(members_of_root) != simdjson::SUCCESS) return not_json(kIncompleteObject);
@@ -249,7 +248,7 @@ std::optional<Refusal> JsonTree::Parser::object(simdjson::ondemand::object field
                    "Send at most " + std::to_string(limits.members) + " members in all objects together.");
     }
     const std::uint64_t bit = name_bit(node.name);
-    if (limits.unique_members && (seen & bit) != 0 && has_member(*nodes, self, node.name)) {
+    if (limits.unique_members && (seen & bit) != 0 && is_duplicate(self, node.name)) {
       return fault(Reason::duplicate_member, node, "Send each member of an object once.");
     }
     seen |= bit;
@@ -262,7 +261,7 @@ std::optional<Refusal> JsonTree::Parser::object(simdjson::ondemand::object field
 std::optional<Refusal> JsonTree::Parser::member_name(simdjson::ondemand::field& field, JsonNode& node) {
   const char* quote = field.key().raw() - 1;
   node.name_at = offset(quote);
-  const std::string_view token(quote, tree->document().size() - node.name_at);
+  const std::string_view token(quote, buffer.size() - node.name_at);
   return unescaped(field.unescaped_key(), token, node, node.name);
 }
 
@@ -284,6 +283,13 @@ std::optional<Refusal> JsonTree::Parser::unescaped(simdjson::simdjson_result<std
     return fault(Reason::nul_character, node, "Send no U+0000: PostgreSQL's text cannot hold it.");
   }
   return std::nullopt;
+}
+
+bool JsonTree::Parser::is_duplicate(std::uint32_t self, std::string_view name) const {
+  for (std::uint32_t i = self + 1; i < nodes->size(); i = (*nodes)[i].end) {
+    if ((*nodes)[i].name == name) return true;
+  }
+  return false;
 }
 
 const JsonNode* JsonTree::child(const JsonNode& object, std::string_view name) const {

@@ -1,6 +1,5 @@
-// A JSON document in memory: every value visited and valid, in the order of the document. What nothing is
-// wrong with is read by JsonReader. All else is parsed again by simdjson On-Demand, which checks only what it
-// is asked for; so this asks for everything, and tells what is wrong.
+// A JSON document in memory: every value visited and valid, in the order of the document. Parsed by simdjson
+// On-Demand, which checks only what it is asked for; so this asks for everything.
 #pragma once
 
 #include <cstdint>
@@ -50,12 +49,9 @@ class JsonTree {
   /// whose names are compared with each other; nothing grows beyond the limits.
   std::optional<Refusal> parse(std::string_view document, const JsonLimits& limits);
 
-  /// As parse, with the same answer, but always by the slow way that knows why a document is refused.
-  std::optional<Refusal> parse_exactly(std::string_view document, const JsonLimits& limits);
-
   std::vector<JsonNode>& nodes() { return nodes_; }
   /// The bytes of the document, where the nodes' places lie.
-  std::string_view document() const { return std::string_view(buffer_).substr(0, document_bytes_); }
+  std::string_view document() const;
   const JsonNode& root() const { return nodes_.front(); }
 
   /// The direct children of an array or object, in order.
@@ -69,15 +65,11 @@ class JsonTree {
 
  private:
   struct Parser;
-  bool load(std::string_view document);
   std::uint32_t index(const JsonNode& node) const {
     return static_cast<std::uint32_t>(&node - nodes_.data());
   }
 
-  std::unique_ptr<class JsonReader> reader_;
   std::unique_ptr<Parser> parser_;
-  std::string buffer_;  ///< the document, padded
-  std::size_t document_bytes_ = 0;
   std::vector<JsonNode> nodes_;
 };
 
@@ -108,22 +100,6 @@ class JsonTree::Children {
 };
 
 inline JsonTree::Children JsonTree::children(const JsonNode& node) const { return {nodes_.data(), node}; }
-
-/// A bit for a name, so that most objects are known to be free of duplicates without comparing.
-inline std::uint64_t name_bit(std::string_view name) {
-  if (name.empty()) return 1;
-  const auto first = static_cast<unsigned char>(name.front());
-  const auto last = static_cast<unsigned char>(name.back());
-  return std::uint64_t{1} << ((name.size() * 7 + std::size_t{first} * 3 + last) % 64);
-}
-
-/// Whether the object at `self`, the last one that is still open, has a member of this name.
-inline bool has_member(const std::vector<JsonNode>& nodes, std::uint32_t self, std::string_view name) {
-  for (std::uint32_t i = self + 1; i < nodes.size(); i = nodes[i].end) {
-    if (nodes[i].name == name) return true;
-  }
-  return false;
-}
 
 /// Marks what lies in or below members that are named like secrets: password, authorization, …
 void mark_secret_names(JsonTree& tree);

@@ -225,8 +225,8 @@ TEST(HostileDocuments, WithEveryByteChangedAreJsonOrNot) {
       const bool refused = tree.parse(changed, {kMaxDepth, kMaxMembers, false}).has_value();
       std::string text;
       const bool printed = !refused && append_text_form(text, tree, tree.root()) == nullptr;
-      // A second parser, which shares nothing but the escapes with the first. NUL and half surrogates have no
-      // text form either.
+      // A second parser, which shares no code with simdjson. NUL and half surrogates have no text form
+      // either.
       const auto expected = json_text(changed);
       ASSERT_EQ(printed, expected.has_value()) << changed;
       ASSERT_TRUE(!printed || text == *expected) << changed << " " << text;
