@@ -64,7 +64,8 @@ def deploy(postgres, kafka, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def module_deployment(postgres, kafka, tmp_path_factory):
-    """One for all tests of a file."""
-    with migrated(postgres, kafka, tmp_path_factory.mktemp("deployment")) as deployed:
+def module_deployment(postgres, kafka, tmp_path_factory, request):
+    """One for all tests of a file, made with the options that the file names in kDeploymentOptions."""
+    options = getattr(request.module, "kDeploymentOptions", {})
+    with migrated(postgres, kafka, tmp_path_factory.mktemp("deployment"), **options) as deployed:
         yield deployed
