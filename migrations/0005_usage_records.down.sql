@@ -3,6 +3,7 @@
 SET LOCAL ROLE audit_owner;
 DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transaction (psql -1)'; END $$;
 
+DROP VIEW audit.usage_from_ledger;
 DROP TABLE audit.usage_records;
 REVOKE UPDATE (events) ON audit.chain_heads FROM audit_rebuilder;
 REVOKE SELECT ON audit.ledger, audit.chain_heads FROM audit_rebuilder;

@@ -53,6 +53,36 @@ GRANT SELECT, INSERT, UPDATE ON audit.usage_records TO audit_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON audit.usage_records TO audit_rebuilder;
 GRANT SELECT ON audit.usage_records TO audit_auditor, audit_app, audit_reader;
 
+-- The table as the ledger alone gives it.
+CREATE VIEW audit.usage_from_ledger WITH (security_invoker = true) AS
+WITH call AS (
+  SELECT *, CASE WHEN usage_basis = 'exclusive'
+                 THEN coalesce(cache_read_tokens, 0)::numeric + coalesce(cache_write_tokens, 0)
+                 ELSE 0 END AS tokens_beside_input
+  FROM audit.ledger
+  WHERE family = 'llm_call'
+    -- agents and tools repeat what their children report
+    AND coalesce(operation, '') NOT IN ('create_agent', 'invoke_agent', 'invoke_workflow', 'execute_tool', 'retrieval')
+)
+SELECT
+  tenant_id, coalesce(department_id, '') AS department_id, coalesce(user_id, '') AS user_id,
+  coalesce(provider, '') AS provider, coalesce(model, '') AS model, coalesce(route, '') AS route,
+  date_trunc('hour', event_time, 'UTC') AS time_bucket,
+  count(*) AS requests,
+  count(*) FILTER (WHERE status = 'failure') AS errors,
+  sum(coalesce(input_tokens, 0) + tokens_beside_input) AS input_tokens,
+  sum(coalesce(output_tokens, 0)::numeric) AS output_tokens,
+  sum(CASE WHEN usage_basis = 'exclusive'
+           THEN coalesce(input_tokens, 0) + tokens_beside_input + coalesce(output_tokens, 0)
+           ELSE coalesce(total_tokens, 0) END) AS total_tokens,
+  sum(coalesce(cache_read_tokens, 0)::numeric) AS cache_read_tokens,
+  sum(coalesce(cache_write_tokens, 0)::numeric) AS cache_write_tokens,
+  sum(coalesce(reasoning_tokens, 0)::numeric) AS reasoning_tokens,
+  sum(coalesce(cost_usd, 0)) AS cost_usd
+FROM call
+GROUP BY 1, 2, 3, 4, 5, 6, 7;
+GRANT SELECT ON audit.usage_from_ledger TO audit_auditor, audit_rebuilder;
+
 CREATE OR REPLACE FUNCTION audit.schema_version() RETURNS int
   LANGUAGE sql STABLE SET search_path = pg_catalog, audit, pg_temp
   AS 'SELECT 5';

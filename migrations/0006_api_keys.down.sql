@@ -3,7 +3,11 @@
 SET LOCAL ROLE audit_owner;
 DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transaction (psql -1)'; END $$;
 
+DROP VIEW audit.api_keys_current;
+DROP VIEW audit.api_keys_from_ledger;
 DROP TABLE audit.api_keys;
+DROP FUNCTION audit.texts_of(jsonb);
+DROP FUNCTION audit.moment_of(text);
 DROP FUNCTION audit.moment_after(timestamptz, interval);
 DROP FUNCTION audit.key_grace(text);
 DROP FUNCTION audit.key_life(text);

@@ -28,6 +28,26 @@ REVOKE ALL ON FUNCTION audit.key_life(text), audit.key_grace(text), audit.moment
 GRANT EXECUTE ON FUNCTION audit.key_life(text), audit.key_grace(text), audit.moment_after(timestamptz, interval)
   TO audit_writer, audit_rebuilder, audit_auditor, audit_eraser;
 
+-- An RFC 3339 time that an event holds as text, cut to microseconds as event_time is. NULL outside of the years 1 to
+-- 9999. Not a plain cast: PostgreSQL knows no year 0 and no zone 16 hours away, and rounds.
+CREATE FUNCTION audit.moment_of(rfc3339 text) RETURNS timestamptz
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, audit, pg_temp
+AS $$
+  SELECT moment FROM (
+    SELECT CASE WHEN rfc3339 NOT LIKE '0000%'
+      THEN (left(rfc3339, 10) || ' ' || substr(rfc3339, 12, 8) || ' UTC')::timestamptz
+           + coalesce(rpad(substring(rfc3339 FROM '[.]([0-9]{1,6})'), 6, '0')::int, 0) * interval '1 microsecond'
+           - coalesce(substring(rfc3339 FROM '[+-][0-9]{2}:[0-9]{2}$'), '0')::interval END AS moment) AS parsed
+  WHERE moment >= '0001-01-01 00:00:00 UTC' AND moment < '10000-01-01 00:00:00 UTC'
+$$;
+CREATE FUNCTION audit.texts_of(texts jsonb) RETURNS text[]
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, audit, pg_temp
+AS $$
+  SELECT CASE WHEN texts IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(texts)) END
+$$;
+REVOKE ALL ON FUNCTION audit.moment_of(text), audit.texts_of(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.moment_of(text), audit.texts_of(jsonb) TO audit_writer, audit_rebuilder, audit_auditor;
+
 CREATE TABLE audit.api_keys (
   tenant_id text COLLATE "C" NOT NULL,
   key_id text COLLATE "C" NOT NULL,
@@ -82,6 +102,89 @@ CREATE POLICY api_keys_reader ON audit.api_keys FOR SELECT TO audit_reader
 GRANT SELECT, INSERT, UPDATE ON audit.api_keys TO audit_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON audit.api_keys TO audit_rebuilder;
 GRANT SELECT ON audit.api_keys TO audit_auditor, audit_app, audit_reader;
+
+-- The table as people read it: with the status that is right now.
+CREATE VIEW audit.api_keys_current WITH (security_invoker = true) AS
+SELECT
+  tenant_id, key_id, key_hash, key_prefix, key_name, key_type, user_id, service, permissions, rpm_limit, created_at,
+  expires_at, last_used_at, last_used_ip, usage_count,
+  CASE WHEN status IN ('active', 'grace', 'disabled') AND expires_at <= now() THEN 'expired'
+       WHEN status = 'grace' AND grace_period_end <= now() THEN 'expired'
+       ELSE status END COLLATE "C" AS status,
+  rotation_required, rotation_reason, rotated_at, grace_period_end
+FROM audit.api_keys;
+GRANT SELECT ON audit.api_keys_current TO audit_app, audit_reader, audit_auditor;
+
+-- The table as the ledger alone gives it, but for the columns that are generated.
+CREATE VIEW audit.api_keys_from_ledger WITH (security_invoker = true) AS
+WITH event AS NOT MATERIALIZED (  -- so that a condition on tenant_id reaches the ledger
+  SELECT * FROM audit.ledger WHERE family = 'api_key' AND action <> 'auth_failed' AND key_id IS NOT NULL
+), statement AS (  -- what an event says
+  SELECT
+    tenant_id, key_id, event_time, action, key_hash, key_prefix, key_type,
+    row_number() OVER (PARTITION BY tenant_id, key_id ORDER BY event_time DESC, seq DESC) AS age,  -- 1: the latest
+    personal_detail #>> '{data,key,name}' AS key_name,
+    coalesce(on_behalf_of, CASE actor_type WHEN 'user' THEN user_id END) AS user_id,
+    CASE actor_type WHEN 'service' THEN user_id END AS service,
+    detail -> 'permissions_after' AS permissions,
+    (detail ->> 'rpm_limit')::bigint AS rpm_limit,
+    CASE WHEN action <> 'rotated' THEN audit.moment_of(detail ->> 'expires_at') END AS expires_given,
+    CASE action WHEN 'created' THEN 'active' WHEN 'enabled' THEN 'active' WHEN 'rotated' THEN 'grace'
+                WHEN 'disabled' THEN 'disabled' WHEN 'revoked' THEN 'revoked' WHEN 'expired' THEN 'expired' END AS status,
+    CASE WHEN action IN ('created', 'rotated') THEN false
+         WHEN action = 'updated' AND personal_detail #>> '{data,rotation_reason}' IS NOT NULL THEN true
+         END AS rotation_required,
+    personal_detail #>> '{data,rotation_reason}' AS rotation_reason,
+    audit.moment_of(detail ->> 'grace_period_end') AS grace_given
+  FROM event WHERE action <> 'used'
+), said AS (  -- what the latest event says that says something
+  SELECT
+    tenant_id, key_id,
+    (array_agg(key_hash ORDER BY age) FILTER (WHERE key_hash IS NOT NULL))[1] AS key_hash,
+    max(event_time) FILTER (WHERE key_hash IS NOT NULL) AS key_hash_at,
+    (array_agg(key_prefix ORDER BY age) FILTER (WHERE key_prefix IS NOT NULL))[1] AS key_prefix,
+    max(event_time) FILTER (WHERE key_prefix IS NOT NULL) AS key_prefix_at,
+    (array_agg(key_name ORDER BY age) FILTER (WHERE key_name IS NOT NULL))[1] AS key_name,
+    max(event_time) FILTER (WHERE key_name IS NOT NULL) AS key_name_at,
+    (array_agg(key_type ORDER BY age) FILTER (WHERE key_type IS NOT NULL))[1] AS key_type,
+    max(event_time) FILTER (WHERE key_type IS NOT NULL) AS key_type_at,
+    (array_agg(user_id ORDER BY age) FILTER (WHERE action = 'created'))[1] AS user_id,
+    (array_agg(service ORDER BY age) FILTER (WHERE action = 'created'))[1] AS service,
+    max(event_time) FILTER (WHERE action = 'created') AS created_at,
+    (array_agg(permissions ORDER BY age) FILTER (WHERE permissions IS NOT NULL))[1] AS permissions,
+    max(event_time) FILTER (WHERE permissions IS NOT NULL) AS permissions_at,
+    (array_agg(rpm_limit ORDER BY age) FILTER (WHERE rpm_limit IS NOT NULL))[1] AS rpm_limit,
+    max(event_time) FILTER (WHERE rpm_limit IS NOT NULL) AS rpm_limit_at,
+    (array_agg(expires_given ORDER BY age) FILTER (WHERE expires_given IS NOT NULL))[1] AS expires_given,
+    max(event_time) FILTER (WHERE expires_given IS NOT NULL) AS expires_given_at,
+    (array_agg(status ORDER BY age) FILTER (WHERE status IS NOT NULL))[1] AS status,
+    max(event_time) FILTER (WHERE status IS NOT NULL) AS status_at,
+    (array_agg(rotation_required ORDER BY age) FILTER (WHERE rotation_required IS NOT NULL))[1] AS rotation_required,
+    (array_agg(rotation_reason ORDER BY age) FILTER (WHERE rotation_required IS NOT NULL))[1] AS rotation_reason,
+    max(event_time) FILTER (WHERE rotation_required IS NOT NULL) AS rotation_at,
+    (array_agg(grace_given ORDER BY age) FILTER (WHERE action = 'rotated'))[1] AS grace_given,
+    max(event_time) FILTER (WHERE action = 'rotated') AS rotated_at
+  FROM statement GROUP BY 1, 2
+), used AS (  -- sorted rather than gathered in arrays: a key may have been used a hundred million times
+  SELECT DISTINCT ON (tenant_id, key_id)
+    tenant_id, key_id, event_time AS last_used_at, client_ip AS last_used_ip,
+    count(*) OVER (PARTITION BY tenant_id, key_id) AS usage_count,
+    first_value(key_hash) OVER (PARTITION BY tenant_id, key_id ORDER BY key_hash IS NULL, seq) AS key_hash,
+    first_value(key_prefix) OVER (PARTITION BY tenant_id, key_id ORDER BY key_prefix IS NULL, seq) AS key_prefix,
+    first_value(key_type) OVER (PARTITION BY tenant_id, key_id ORDER BY key_type IS NULL, seq) AS key_type
+  FROM event WHERE action = 'used'
+  ORDER BY tenant_id, key_id, event_time DESC, seq DESC
+)
+SELECT
+  tenant_id, key_id, coalesce(said.key_hash, used.key_hash) AS key_hash,
+  coalesce(said.key_prefix, used.key_prefix) AS key_prefix, key_name, coalesce(said.key_type, used.key_type) AS key_type,
+  user_id, service, audit.texts_of(permissions) COLLATE "C" AS permissions, rpm_limit, created_at, expires_given,
+  last_used_at, last_used_ip, coalesce(usage_count, 0) AS usage_count, coalesce(status, 'active') COLLATE "C" AS status,
+  coalesce(rotation_required, false) AS rotation_required, rotation_reason, rotated_at, grace_given,
+  key_hash_at, key_prefix_at, key_name_at, key_type_at, permissions_at, rpm_limit_at, expires_given_at, status_at,
+  rotation_at
+FROM said FULL JOIN used USING (tenant_id, key_id);
+GRANT SELECT ON audit.api_keys_from_ledger TO audit_auditor, audit_rebuilder;
 
 CREATE OR REPLACE FUNCTION audit.schema_version() RETURNS int
   LANGUAGE sql STABLE SET search_path = pg_catalog, audit, pg_temp

@@ -19,6 +19,7 @@ from members import microseconds
 from tombstone import tombstone_row
 
 HOUR_US = 3_600_000_000
+YEAR_1_US, YEAR_10000_US = -62_135_596_800_000_000, 253_402_300_800_000_000
 REPEATS_ITS_CHILDREN = {"create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "retrieval"}
 KEY_LIFE_HOURS = {"system": 365 * 24, "user": 90 * 24, "service": 180 * 24, "integration": 30 * 24, "emergency": 24}
 KEY_GRACE_HOURS = {"system": 72, "user": 24, "service": 48, "integration": 24, "emergency": 0}
@@ -211,7 +212,9 @@ def owner(row):
 
 
 def moment(text):
-    return None if text is None else microseconds(text)
+    """The time that an event's detail holds, if it lies in the years 1 to 9999."""
+    time = None if text is None else microseconds(text)
+    return time if time is not None and YEAR_1_US <= time < YEAR_10000_US else None
 
 
 def first_of(*values):

@@ -179,6 +179,9 @@ def test_given_times_count_in_any_zone_to_the_microsecond(chain):
     chain.key("rotated", NOON + 1, {"grace_period_end": "2026-10-02t20:00:00z", "expires_at": "2030-01-01T00:00:00Z"})
     found = only(keys(chain.rows))
     assert (found["expires_at"], found["grace_period_end"]) == (NOON + 10 * HOUR + 30 * 60_000_000 + 123_456, NOON + 8 * HOUR)
+    for never in ("9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01"):
+        chain.key("updated", NOON, {"expires_at": never})
+    assert only(keys(chain.rows))["expires_given"] == found["expires_given"]
     found = only(keys(chain.key("rotated", NOON + 2).rows))
     assert (found["grace_given"], found["grace_period_end"]) == (None, NOON + 2 + 24 * HOUR)
 

@@ -31,7 +31,10 @@ reader_tenants        all+IUDT  -        -          all      -         -        
 schema_migrations     all+IUDT  -        -          all      all       -        -    -
 migration_checksums   all+IUDT  -        -          all      all       -        -    -
 usage_records         0+T       all+IU   all+IUD    all      -         all+IUD  own  own
+usage_from_ledger     0         -        all        all      -         -        -    -
 api_keys              0+T       all+IU   all+IUD    all      -         some+U   own  own
+api_keys_current      0         -        -          all      -         -        own  own
+api_keys_from_ledger  0         -        all        all      -         -        -    -
 api_key_thresholds    all+IUDT  all      all        all      all       -        all  all
 api_key_activity      0+T       all+IU   all+IUD    all      -         some+U   -    -
 api_key_seen          0+T       all+IU   all+IUD    all      -         some+D   -    -
