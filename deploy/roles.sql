@@ -43,6 +43,20 @@ BEGIN
     RAISE EXCEPTION 'take SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB and REPLICATION from: %', too_strong;
   END IF;
 
+  -- Nor may one have the rights of a role that is above them, or of another one here: policies of several roles add up, and
+  -- leaves, which have no row-level security, are open to pg_read_all_data.
+  SELECT string_agg(format('%I from %I', above.rolname, member.rolname), ', ' ORDER BY member.rolname, above.rolname)
+  INTO too_strong
+  FROM pg_roles AS member JOIN pg_roles AS above ON pg_has_role(member.oid, above.oid, 'MEMBER') AND member.oid <> above.oid
+  WHERE member.rolname = ANY (logins || 'audit_owner'::text)
+    AND (above.rolsuper OR above.rolbypassrls OR above.rolname = ANY (logins || 'audit_owner'::text)
+         OR above.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files',
+                              'pg_execute_server_program'))
+    AND NOT (member.rolname = 'audit_migrator' AND above.rolname = 'audit_owner');
+  IF too_strong IS NOT NULL THEN
+    RAISE EXCEPTION 'take the membership of: %', too_strong;
+  END IF;
+
   IF NOT pg_has_role('audit_migrator', 'audit_owner', 'MEMBER') THEN
     GRANT audit_owner TO audit_migrator;
   END IF;

@@ -227,5 +227,16 @@ def test_the_roles_file_refuses_a_role_that_is_above_the_rules(database, attribu
         superuser.execute(f"ALTER ROLE audit_writer NO{attribute}")
 
 
+@pytest.mark.parametrize("above", ["pg_read_all_data", "pg_write_all_data", "postgres", "audit_auditor"])
+def test_the_roles_file_refuses_a_role_that_is_a_member_of_one_above_it(database, above):
+    superuser = database.connect()
+    superuser.execute(f"GRANT {above} TO audit_reader")
+    try:
+        done = database.psql("postgres", "-1", "-f", str(kRolesFile))
+        assert done.returncode != 0 and f"take the membership of: {above} from audit_reader" in done.stderr
+    finally:
+        superuser.execute(f"REVOKE {above} FROM audit_reader")
+
+
 def test_the_roles_file_holds_no_password():
     assert not re.search(r"\bPASSWORD\s+'", kRolesFile.read_text(), re.IGNORECASE)
