@@ -10,14 +10,16 @@ CREATE FUNCTION audit.key_address(ip inet) RETURNS inet LANGUAGE sql IMMUTABLE P
               ELSE network(set_masklen(ip, 64)) END;
 CREATE FUNCTION audit.key_value_hash(value text) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
   RETURN substr(sha256(convert_to(value, 'UTF8')), 1, 16);
-CREATE FUNCTION audit.key_window_start(span interval, moment timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION audit.key_window_start(span interval, moment timestamptz) RETURNS timestamptz
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN date_bin(span, moment, timestamptz '1970-01-01 00:00+00');
 
--- The events of these steps of watermarks, from these relations. Each step is one scan of the index (tenant_id, event_time).
-CREATE FUNCTION audit.key_events(sources text[], tenants text[], from_minutes timestamptz[], to_minutes timestamptz[], seqs bigint[])
-  RETURNS TABLE (tenant_id text, event_time timestamptz, seq bigint, key_id text, key_prefix text, user_id text, client_ip inet,
-                 key_type text, rpm_limit bigint, user_agent text, request_path text, response_bytes bigint,
-                 is_request boolean, is_error boolean, is_failure boolean, is_success boolean)
+-- The events of these steps, from these relations: each step is one scan of the index (tenant_id, event_time) of each leaf.
+CREATE FUNCTION audit.key_events(sources text[], tenants text[], from_minutes timestamptz[], to_minutes timestamptz[],
+                                 seqs bigint[])
+  RETURNS TABLE (tenant_id text, event_time timestamptz, seq bigint, key_id text, key_prefix text, user_id text,
+                 client_ip inet, key_type text, rpm_limit bigint, user_agent text, request_path text,
+                 response_bytes bigint, is_request boolean, is_error boolean, is_failure boolean, is_success boolean)
   LANGUAGE plpgsql STABLE ROWS 10000
   SET search_path = pg_catalog, audit, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
@@ -27,7 +29,7 @@ BEGIN
   SELECT string_agg(format($sql$
     SELECT * FROM %s AS e
     WHERE e.tenant_id = step.tenant_id AND e.event_time >= step.from_minute AND e.event_time < step.to_minute
-      AND e.seq <= step.seq AND e.family = 'api_key'$sql$, source::regclass), ' UNION ALL ') INTO events
+      AND e.family = 'api_key'$sql$, source::regclass), ' UNION ALL ') INTO events
   FROM unnest(sources) AS source;
   RETURN QUERY EXECUTE format($sql$
     SELECT e.tenant_id, e.event_time, e.seq, e.key_id, e.key_prefix, e.user_id, e.client_ip, e.key_type,
@@ -36,19 +38,22 @@ BEGIN
            e.action = 'used', e.action = 'used' AND e.response_code BETWEEN 400 AND 599 AND e.response_code <> 429,
            e.action = 'auth_failed', e.action = 'used' AND coalesce(e.response_code, 0) < 400
     FROM unnest($1, $2, $3, $4) AS step (tenant_id, from_minute, to_minute, seq)
-    CROSS JOIN LATERAL (%s OFFSET 0) AS e$sql$, events)
+    CROSS JOIN LATERAL (%s OFFSET 0) AS e
+    WHERE e.seq <= step.seq$sql$, events)
     USING tenants, from_minutes, to_minutes, seqs;
 END
 $$;
 
--- Closes minutes and judges the windows that end with them. The watermark of tenants[i] went from from_minutes[i] to
--- to_minutes[i] with the row seqs[i]; a tenant's steps rise, and come in this order over all calls. The outcome does not
--- depend on how steps are spread over calls. sources: where the rows of these minutes are. Returns how many anomalies are new.
+-- Closes minutes and judges the windows that end with them. A step: the watermark of tenants[i] went from from_minutes[i]
+-- to to_minutes[i] with the row seqs[i]. A tenant's steps rise, over all calls; those in which nothing ends may be left out.
+-- The outcome does not depend on how they are spread over calls. sources: the leaves that the rows may be in, or the ledger.
+-- Returns how many anomalies are new.
 --
--- State is named without a schema: verify runs this body over temporary tables. It is reached by index for each window,
--- in subqueries that nothing flattens, under a plan that is made once: no statistics can turn it.
-CREATE FUNCTION audit.judge_key_windows(sources text[], tenants text[], from_minutes timestamptz[], to_minutes timestamptz[],
-                                        seqs bigint[])
+-- State is named without a schema: verify runs this body, under the same settings, over temporary tables. Each look at it
+-- is a search of an index, in a subquery that cannot be flattened, by a plan that is made once: that no table had
+-- statistics yet does not matter.
+CREATE FUNCTION audit.judge_key_windows(sources text[], tenants text[], from_minutes timestamptz[],
+                                        to_minutes timestamptz[], seqs bigint[])
   RETURNS TABLE (anomaly_type text, severity text, found bigint)
   LANGUAGE plpgsql
   SET search_path = pg_catalog, audit, pg_temp
@@ -69,9 +74,11 @@ BEGIN
            count(*) FILTER (WHERE is_request) AS requests, count(*) FILTER (WHERE is_error) AS errors,
            coalesce(sum(response_bytes) FILTER (WHERE is_request), 0) AS response_bytes,
            count(*) FILTER (WHERE is_request AND request_path ~ '(^|/)(export|download)s?(/|$)') AS exports,
-           array_agg(DISTINCT audit.key_address(client_ip)) FILTER (WHERE is_request AND client_ip IS NOT NULL) AS addresses,
+           array_agg(DISTINCT audit.key_address(client_ip)) FILTER (WHERE is_request AND client_ip IS NOT NULL)
+             AS addresses,
            (array_agg(key_type ORDER BY event_time DESC, seq DESC) FILTER (WHERE key_type IS NOT NULL))[1] AS key_type,
-           (array_agg(rpm_limit ORDER BY event_time DESC, seq DESC) FILTER (WHERE rpm_limit IS NOT NULL))[1] AS rpm_limit,
+           (array_agg(rpm_limit ORDER BY event_time DESC, seq DESC) FILTER (WHERE rpm_limit IS NOT NULL))[1]
+             AS rpm_limit,
            min(seq) AS first_seq, max(seq) AS last_seq
     FROM event WHERE key_id IS NOT NULL GROUP BY tenant_id, key_id, minute),
   -- Minutes behind the same number of minutes that say a value share what the last of them said.
@@ -80,9 +87,10 @@ BEGIN
     FROM active WINDOW earlier AS (PARTITION BY tenant_id, key_id ORDER BY minute)),
   activity AS (
     INSERT INTO api_key_activity
-      (tenant_id, key_id, minute, events, first_event, requests, errors, response_bytes, exports, addresses, key_type, rpm_limit,
-       first_seq, last_seq)
-    SELECT t.tenant_id, t.key_id, t.minute, t.events, t.first_event, t.requests, t.errors, t.response_bytes, t.exports,
+      (tenant_id, key_id, minute, events, first_event, requests, errors, response_bytes, exports, addresses,
+       key_type, rpm_limit, first_seq, last_seq)
+    SELECT t.tenant_id, t.key_id, t.minute, t.events, t.first_event, t.requests, t.errors, t.response_bytes,
+           t.exports,
            ARRAY(SELECT audit.key_value_hash(a::text) FROM unnest(t.addresses) AS a ORDER BY 1 LIMIT 4096),
            coalesce(first_value(t.key_type) OVER (PARTITION BY t.tenant_id, t.key_id, t.types_told ORDER BY t.minute),
                     before.key_type),
@@ -92,20 +100,22 @@ BEGIN
     FROM told AS t
     LEFT JOIN LATERAL (
       SELECT a.key_type, a.rpm_limit FROM api_key_activity AS a
-      WHERE a.tenant_id = t.tenant_id AND a.key_id = t.key_id AND a.minute < t.minute ORDER BY a.minute DESC LIMIT 1) AS before
+      WHERE a.tenant_id = t.tenant_id AND a.key_id = t.key_id AND a.minute < t.minute
+      ORDER BY a.minute DESC LIMIT 1) AS before
       ON t.types_told = 0 OR t.limits_told = 0
     ORDER BY t.tenant_id, t.key_id, t.minute
     ON CONFLICT DO NOTHING),
 
+  -- Of a bucket, the first 4,096 values: by minute, then by hash.
   named AS (
-    SELECT e.tenant_id, e.key_id, 'address' AS kind, e.half_hour AS bucket, audit.key_address(e.client_ip)::text AS value, e.minute
-    FROM event AS e WHERE e.is_request AND e.key_id IS NOT NULL AND e.client_ip IS NOT NULL
+    SELECT tenant_id, key_id, 'address' AS kind, half_hour AS bucket, audit.key_address(client_ip)::text AS value, minute
+    FROM event WHERE is_request AND key_id IS NOT NULL AND client_ip IS NOT NULL
     UNION ALL
-    SELECT e.tenant_id, e.key_id, 'agent', e.half_hour, e.user_agent, e.minute
-    FROM event AS e WHERE e.is_request AND e.key_id IS NOT NULL AND e.user_agent IS NOT NULL
+    SELECT tenant_id, key_id, 'agent', half_hour, user_agent, minute
+    FROM event WHERE is_request AND key_id IS NOT NULL AND user_agent IS NOT NULL
     UNION ALL
-    SELECT e.tenant_id, e.key_id, 'resource', audit.key_window_start('3 minutes', e.event_time), e.request_path, e.minute
-    FROM event AS e WHERE e.is_request AND e.key_id IS NOT NULL AND e.request_path IS NOT NULL),
+    SELECT tenant_id, key_id, 'resource', audit.key_window_start('3 minutes', event_time), request_path, minute
+    FROM event WHERE is_request AND key_id IS NOT NULL AND request_path IS NOT NULL),
   value AS (
     SELECT tenant_id, key_id, kind COLLATE "C" AS kind, bucket, audit.key_value_hash(value) AS value_hash, min(minute) AS minute
     FROM named GROUP BY tenant_id, key_id, kind, bucket, value),
@@ -118,8 +128,9 @@ BEGIN
   seen AS (
     INSERT INTO api_key_seen (tenant_id, key_id, kind, bucket, value_hash)
     SELECT tenant_id, key_id, kind, bucket, value_hash FROM new_value AS v
-    WHERE place <= 4096 - (SELECT count(*) FROM api_key_seen AS s WHERE s.tenant_id = v.tenant_id AND s.key_id = v.key_id
-                             AND s.kind = v.kind AND s.bucket = v.bucket)
+    WHERE place <= 4096 - (SELECT count(*) FROM api_key_seen AS s
+                           WHERE s.tenant_id = v.tenant_id AND s.key_id = v.key_id AND s.kind = v.kind
+                             AND s.bucket = v.bucket)
     ORDER BY tenant_id, key_id, kind, bucket, value_hash
     ON CONFLICT DO NOTHING),
 
@@ -129,8 +140,8 @@ BEGIN
     SELECT * FROM (
       SELECT h.tenant_id, h.half_hour, coalesce((
                SELECT a.event_time FROM api_key_attempts AS a
-               WHERE a.tenant_id = h.tenant_id AND a.event_time >= h.half_hour AND a.event_time < h.half_hour + interval '30 minutes'
-                 AND NOT a.succeeded
+               WHERE a.tenant_id = h.tenant_id AND NOT a.succeeded
+                 AND a.event_time >= h.half_hour AND a.event_time < h.half_hour + interval '30 minutes'
                ORDER BY a.event_time LIMIT 1), h.first_failure) AS first_failure
       FROM half_hour AS h) AS h
     WHERE first_failure IS NOT NULL),
@@ -147,35 +158,61 @@ BEGIN
 
   RETURN QUERY
   WITH threshold AS MATERIALIZED (
-    SELECT *, lead(in_force_from, 1, 'infinity') OVER (PARTITION BY key_type ORDER BY in_force_from, version) AS in_force_until
+    SELECT *, lead(in_force_from, 1, 'infinity') OVER (PARTITION BY key_type ORDER BY in_force_from, version)
+                AS in_force_until
     FROM api_key_thresholds),
   -- The windows of each length that end in a step: of the minutes from first_minute on, but before next_minute.
   closing AS MATERIALIZED (
     SELECT * FROM (
-      SELECT step.tenant_id COLLATE "C" AS tenant_id, step.seq AS judged_seq, span.minutes, make_interval(mins => span.minutes) AS length,
+      SELECT step.tenant_id COLLATE "C" AS tenant_id, step.seq AS judged_seq, span.minutes,
+             make_interval(mins => span.minutes) AS length,
              audit.key_window_start(make_interval(mins => span.minutes), step.from_minute) AS first_minute,
              audit.key_window_start(make_interval(mins => span.minutes), step.to_minute) AS next_minute
       FROM unnest(tenants, from_minutes, to_minutes, seqs) AS step (tenant_id, from_minute, to_minute, seq)
       CROSS JOIN unnest('{1,3,5,10,30,60,1440}'::int[]) AS span (minutes)) AS c
     WHERE first_minute < next_minute),
 
+  -- Of the two lengths that are judged for errors only, the windows of keys with enough of them.
+  faulty AS (
+    SELECT c.tenant_id, c.minutes, a.key_id, audit.key_window_start(c.length, a.minute) AS window_start,
+           min(c.judged_seq) AS judged_seq
+    FROM closing AS c
+    CROSS JOIN LATERAL (
+      SELECT a.key_id, a.minute, a.errors FROM api_key_activity AS a
+      WHERE a.tenant_id = c.tenant_id COLLATE "POSIX" AND a.minute >= c.first_minute AND a.minute < c.next_minute
+        AND a.errors > 0 OFFSET 0) AS a
+    WHERE c.minutes IN (5, 1440)
+    GROUP BY 1, 2, 3, 4
+    HAVING sum(a.errors) >= (
+      SELECT min(least(error_requests * error_permille, error_day_requests * error_day_permille)) / 1000 FROM threshold)),
   key_window AS (
-    SELECT c.tenant_id, c.judged_seq, c.minutes, a.key_id, audit.key_window_start(c.length, a.minute) AS window_start,
+    SELECT a.tenant_id, a.minutes, a.key_id, a.window_start, min(a.judged_seq) AS judged_seq,
            sum(a.requests)::bigint AS requests, sum(a.errors)::bigint AS errors,
            sum(a.response_bytes) AS response_bytes, sum(a.exports)::bigint AS exported,
            min(a.first_seq) AS first_seq, max(a.last_seq) AS last_seq,
            (array_agg(a.key_type ORDER BY a.minute DESC))[1] AS type,
            (array_agg(a.rpm_limit ORDER BY a.minute DESC))[1] AS rpm_limit
-    FROM closing AS c
-    CROSS JOIN LATERAL (
-      SELECT * FROM api_key_activity AS a
-      WHERE a.tenant_id = c.tenant_id AND a.minute >= c.first_minute AND a.minute < c.next_minute OFFSET 0) AS a
-    WHERE c.minutes <> 10
-    GROUP BY c.tenant_id, c.judged_seq, c.minutes, a.key_id, audit.key_window_start(c.length, a.minute)
+    FROM (
+      SELECT c.minutes, c.judged_seq, audit.key_window_start(c.length, a.minute) AS window_start, a.*
+      FROM closing AS c
+      CROSS JOIN LATERAL (
+        SELECT * FROM api_key_activity AS a
+        WHERE a.tenant_id = c.tenant_id COLLATE "POSIX" AND a.minute >= c.first_minute AND a.minute < c.next_minute
+        OFFSET 0) AS a
+      WHERE c.minutes IN (1, 3, 30, 60)
+      UNION ALL
+      SELECT f.minutes, f.judged_seq, f.window_start, a.*
+      FROM faulty AS f
+      CROSS JOIN LATERAL (
+        SELECT * FROM api_key_activity AS a
+        WHERE a.tenant_id = f.tenant_id AND a.key_id = f.key_id AND a.minute >= f.window_start
+          AND a.minute < f.window_start + make_interval(mins => f.minutes) OFFSET 0) AS a) AS a
+    GROUP BY 1, 2, 3, 4
     HAVING sum(a.requests) > 0),
   -- What has to be looked up is looked up where the rest of the condition holds.
-  measured AS (
-    SELECT w.*, t.*, w.window_start + make_interval(mins => w.minutes) AS window_end, 1000 * w.errors / w.requests AS error_rate,
+  measured AS MATERIALIZED (
+    SELECT w.*, t.*, w.window_start + make_interval(mins => w.minutes) AS window_end,
+      1000 * w.errors / w.requests AS error_rate,
       CASE WHEN w.minutes = 1 AND w.requests >= t.baseline_requests THEN (
         SELECT CASE WHEN count(*) = t.baseline_minutes THEN greatest(t.baseline_requests,
           (t.baseline_factor * ((array_agg(b.requests ORDER BY b.requests))[(t.baseline_minutes + 1) / 2]
@@ -183,7 +220,7 @@ BEGIN
         FROM (SELECT a.requests FROM api_key_activity AS a
               WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id AND a.minute < w.window_start AND a.requests > 0
               ORDER BY a.minute DESC LIMIT t.baseline_minutes) AS b) END AS baseline,
-      CASE WHEN w.minutes = 30 AND w.requests >= least(t.addresses_per_half_hour, 2) THEN (
+      CASE WHEN w.minutes = 30 AND (w.requests >= t.addresses_per_half_hour OR t.key_type = 'emergency') THEN (
         SELECT count(*) FROM api_key_seen AS s WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id
           AND s.kind = 'address' AND s.bucket = w.window_start) END AS addresses,
       CASE WHEN w.minutes = 30 AND t.key_type = 'emergency' THEN (
@@ -192,7 +229,8 @@ BEGIN
       CASE WHEN w.minutes = 60 AND w.requests >= t.resources OR w.minutes = 3 AND w.requests >= t.burst_resources THEN (
         SELECT least(count(DISTINCT s.value_hash), 4096) FROM api_key_seen AS s
         WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id AND s.kind = 'resource'
-          AND s.bucket >= w.window_start AND s.bucket < w.window_start + make_interval(mins => w.minutes)) END AS used_resources,
+          AND s.bucket >= w.window_start AND s.bucket < w.window_start + make_interval(mins => w.minutes))
+        END AS used_resources,
       CASE WHEN w.minutes = 60 AND w.requests >= t.unusual_requests THEN (
         SELECT a.first_event <= w.window_start - make_interval(hours => 24 * t.unusual_history_days::int)
         FROM api_key_activity AS a WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id ORDER BY a.minute LIMIT 1)
@@ -211,10 +249,12 @@ BEGIN
         FROM (SELECT sum(a.response_bytes) AS bytes FROM api_key_activity AS a
               WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
                 AND a.minute >= w.window_start - interval '168 hours' AND a.minute < w.window_start
-              GROUP BY audit.key_window_start('1 hour', a.minute) HAVING sum(a.response_bytes) > 0) AS b) END AS bytes_threshold
+              GROUP BY audit.key_window_start('1 hour', a.minute) HAVING sum(a.response_bytes) > 0) AS b)
+        END AS bytes_threshold
     FROM key_window AS w
     JOIN threshold AS t ON w.window_start >= t.in_force_from AND w.window_start < t.in_force_until
-      AND t.key_type = CASE WHEN w.type IN ('user', 'integration', 'service', 'system', 'emergency') THEN w.type ELSE 'other' END),
+      AND t.key_type = CASE WHEN w.type IN ('user', 'integration', 'service', 'system', 'emergency') THEN w.type
+                            ELSE 'other' END),
 
   key_finding AS (
     SELECT w.*, r.*
@@ -246,30 +286,38 @@ BEGIN
         WHERE w.minutes = 3 AND w.used_resources >= w.burst_resources
     ) AS r (place, anomaly_type, condition, value, threshold)),
 
-  -- Each attempt once for each of its subjects, and how many failures of the subject the window had up to it.
+  -- Each attempt once for each of its subjects, and how many failures of the subject the window had up to it. The value
+  -- comes first because sorting by a text's first bytes is cheap.
   attempt AS (
-    SELECT c.tenant_id, c.judged_seq, c.minutes, audit.key_window_start(c.length, a.event_time) AS window_start,
-           subject.kind, subject.value, a.event_time, a.seq, a.succeeded, a.client_ip,
-           coalesce('key:' || a.key_id, 'prefix:' || a.key_prefix, 'user:' || a.user_id) AS principal,
-           count(*) FILTER (WHERE NOT a.succeeded)
-             OVER (PARTITION BY c.tenant_id, c.minutes, audit.key_window_start(c.length, a.event_time), subject.kind, subject.value
-                   ORDER BY a.event_time, a.seq ROWS UNBOUNDED PRECEDING) AS failures_so_far
-    FROM closing AS c
-    CROSS JOIN LATERAL (
-      SELECT * FROM api_key_attempts AS a
-      WHERE a.tenant_id = c.tenant_id AND a.event_time >= c.first_minute AND a.event_time < c.next_minute OFFSET 0) AS a
-    CROSS JOIN unnest('{key,prefix,user,address}'::text[],
-                      ARRAY[a.key_id, a.key_prefix, a.user_id, audit.key_address(a.client_ip)::text]) AS subject (kind, value)
-    WHERE c.minutes IN (10, 30, 60) AND subject.value IS NOT NULL AND (c.minutes <> 60 OR subject.kind = 'address')),
+    SELECT a.*, count(*) FILTER (WHERE NOT succeeded) OVER subject AS failed,
+           count(*) FILTER (WHERE NOT succeeded) OVER (subject ORDER BY event_time, seq ROWS UNBOUNDED PRECEDING)
+             AS failures_so_far
+    FROM (
+      SELECT subject.value, subject.kind, c.tenant_id, c.minutes,
+             audit.key_window_start(c.length, a.event_time) AS window_start,
+             c.judged_seq, a.event_time, a.seq, a.succeeded, a.client_ip,
+             CASE WHEN c.minutes = 60 THEN coalesce('key:' || a.key_id, 'prefix:' || a.key_prefix, 'user:' || a.user_id)
+               END AS principal
+      FROM closing AS c
+      CROSS JOIN LATERAL (
+        SELECT * FROM api_key_attempts AS a
+        WHERE a.tenant_id = c.tenant_id AND a.event_time >= c.first_minute AND a.event_time < c.next_minute OFFSET 0) AS a
+      CROSS JOIN unnest('{key,prefix,user,address}'::text[],
+                        ARRAY[a.key_id, a.key_prefix, a.user_id, audit.key_address(a.client_ip)::text])
+        AS subject (kind, value)
+      WHERE c.minutes IN (10, 30, 60) AND subject.value IS NOT NULL
+        AND (c.minutes = 30 OR NOT a.succeeded) AND (c.minutes <> 60 OR subject.kind = 'address')) AS a
+    WINDOW subject AS (PARTITION BY value COLLATE "C", kind COLLATE "C", tenant_id, minutes, window_start)),
   subject_window AS (
-    SELECT tenant_id, judged_seq, minutes, window_start, kind, value,
-           count(*) FILTER (WHERE NOT succeeded) AS failed,
+    SELECT value COLLATE "C" AS value, kind COLLATE "C" AS kind, tenant_id, minutes, window_start,
+           min(judged_seq) AS judged_seq, min(failed) AS failed,
            max(failures_so_far) FILTER (WHERE succeeded) AS failed_before_success,
-           count(DISTINCT principal) FILTER (WHERE NOT succeeded) AS principals,
+           count(DISTINCT principal) AS principals,
            least(count(DISTINCT audit.key_address(client_ip)) FILTER (WHERE NOT succeeded), 4096) AS addresses,
            min(client_ip) FILTER (WHERE NOT succeeded) AS lowest_ip,
            min(seq) FILTER (WHERE NOT succeeded) AS first_seq, max(seq) FILTER (WHERE NOT succeeded) AS last_seq
-    FROM attempt GROUP BY tenant_id, judged_seq, minutes, window_start, kind, value),
+    FROM attempt WHERE failed >= (SELECT min(least(failures, spray_failures, success_failures)) FROM threshold)
+    GROUP BY 1, 2, 3, 4, 5),
   subject_finding AS (
     SELECT w.*, t.version, r.*
     FROM subject_window AS w
@@ -287,7 +335,8 @@ BEGIN
            w.key_id, NULL AS key_prefix, NULL AS user_id, NULL::inet AS ip_address,
            CASE w.anomaly_type
              WHEN 'high_request_rate' THEN
-               CASE WHEN w.value >= 10 * w.threshold THEN 'critical' WHEN w.value >= 3 * w.threshold THEN 'high' ELSE 'medium' END
+               CASE WHEN w.value >= 10 * w.threshold THEN 'critical' WHEN w.value >= 3 * w.threshold THEN 'high'
+                 ELSE 'medium' END
              WHEN 'high_error_rate' THEN CASE WHEN w.value >= 800 THEN 'high' ELSE 'medium' END
              WHEN 'multiple_ips' THEN
                CASE WHEN w.condition = 'emergency' OR w.value >= 2 * w.threshold THEN 'high' ELSE 'medium' END
@@ -296,27 +345,31 @@ BEGIN
                           WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id AND s.kind = 'address'
                             AND s.bucket >= w.window_start AND s.bucket < w.window_end
                             AND (SELECT true FROM api_key_seen AS earlier
-                                 WHERE earlier.tenant_id = w.tenant_id AND earlier.key_id = w.key_id AND earlier.kind = 'address'
-                                   AND earlier.bucket < w.window_start AND earlier.value_hash = s.value_hash LIMIT 1) IS NULL
+                                 WHERE earlier.tenant_id = w.tenant_id AND earlier.key_id = w.key_id
+                                   AND earlier.kind = 'address' AND earlier.bucket < w.window_start
+                                   AND earlier.value_hash = s.value_hash LIMIT 1) IS NULL
                           LIMIT 1) THEN 'medium' ELSE 'low' END
              ELSE CASE WHEN w.value >= 3 * w.threshold THEN 'critical' ELSE 'high' END END AS severity,
            w.place, w.condition, w.value, w.threshold, w.version, w.requests, w.errors, w.error_rate,
-           (SELECT least(count(DISTINCT address), 4096) FROM api_key_activity AS a CROSS JOIN unnest(a.addresses) AS address
-            WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id AND a.minute >= w.window_start AND a.minute < w.window_end)
-             AS unique_ips,
+           (SELECT least(count(DISTINCT address), 4096)
+            FROM api_key_activity AS a CROSS JOIN unnest(a.addresses) AS address
+            WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
+              AND a.minute >= w.window_start AND a.minute < w.window_end) AS unique_ips,
            w.first_seq, w.last_seq, w.judged_seq
     FROM key_finding AS w
     UNION ALL
-    SELECT w.tenant_id, 'brute_force', w.minutes, w.window_start, w.kind, CASE WHEN w.kind = 'key' THEN w.value ELSE w.first_seq::text END,
+    SELECT w.tenant_id, 'brute_force', w.minutes, w.window_start, w.kind,
+           CASE WHEN w.kind = 'key' THEN w.value ELSE w.first_seq::text END,
            CASE WHEN w.kind = 'key' THEN w.value END, CASE WHEN w.kind = 'prefix' THEN w.value END,
            CASE WHEN w.kind = 'user' THEN w.value END, CASE WHEN w.kind = 'address' THEN w.lowest_ip END,
            CASE WHEN w.condition = 'success' THEN 'critical' WHEN w.failed >= 30 THEN 'high' ELSE 'medium' END,
-           0, w.condition, w.failed, w.threshold, w.version, 0, w.failed, 0, w.addresses, w.first_seq, w.last_seq, w.judged_seq
+           0, w.condition, w.failed, w.threshold, w.version, 0, w.failed, 0, w.addresses,
+           w.first_seq, w.last_seq, w.judged_seq
     FROM subject_finding AS w),
   new AS (
     INSERT INTO api_key_anomalies
-      (anomaly_id, tenant_id, anomaly_type, severity, subject, key_id, key_prefix, user_id, ip_address, window_start, window_end,
-       request_count, error_count, error_rate, unique_ips, details, judged_seq, created_at)
+      (anomaly_id, tenant_id, anomaly_type, severity, subject, key_id, key_prefix, user_id, ip_address,
+       window_start, window_end, request_count, error_count, error_rate, unique_ips, details, judged_seq, created_at)
     SELECT DISTINCT ON (tenant_id, anomaly_type, minutes, window_start, subject, identity)
       encode(substr(sha256(convert_to(concat_ws(E'\n', 'sealstream/anomaly/v1', tenant_id, anomaly_type, minutes * 60,
         extract(epoch FROM window_start)::bigint, version, subject, identity, ''), 'UTF8')), 1, 16), 'hex')::uuid,
@@ -371,7 +424,8 @@ REVOKE ALL ON FUNCTION audit.key_address(inet), audit.key_value_hash(text), audi
   audit.resolve_anomalies(text[], text[], bigint[], timestamptz[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.key_address(inet), audit.key_value_hash(text), audit.key_window_start(interval, timestamptz),
   audit.key_events(text[], text[], timestamptz[], timestamptz[], bigint[]),
-  audit.judge_key_windows(text[], text[], timestamptz[], timestamptz[], bigint[]) TO audit_writer, audit_rebuilder, audit_auditor;
+  audit.judge_key_windows(text[], text[], timestamptz[], timestamptz[], bigint[])
+  TO audit_writer, audit_rebuilder, audit_auditor;
 GRANT EXECUTE ON FUNCTION audit.key_window_steps(text) TO audit_rebuilder, audit_auditor;
 GRANT EXECUTE ON FUNCTION audit.resolve_anomalies(text[], text[], bigint[], timestamptz[], text[])
   TO audit_writer, audit_rebuilder;
