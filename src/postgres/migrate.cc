@@ -20,17 +20,19 @@ ConnectionOptions patient(ConnectionOptions options) {
 
 }  // namespace
 
+void require_server_version(int server_version_num) {
+  if (server_version_num >= kOldestServer) return;
+  throw MigrationError("PostgreSQL 15 or newer is needed; this server is version " +
+                       std::to_string(server_version_num / 10'000));
+}
+
 Migrator::Migrator(ConnectionOptions options, std::vector<Migration> migrations)
     : connection_(patient(std::move(options)), [] {}), migrations_(std::move(migrations)) {}
 
 void Migrator::open() {
   connection_.open();
-  const int version =
-      int4_at(connection_.run_one({"SELECT current_setting('server_version_num')::int"}), 0, 0);
-  if (version < kOldestServer) {
-    throw MigrationError("PostgreSQL 15 or newer is needed; this server is version " +
-                         std::to_string(version / 10'000));
-  }
+  require_server_version(
+      int4_at(connection_.run_one({"SELECT current_setting('server_version_num')::int"}), 0, 0));
 }
 
 /// Runs `step` in a transaction of its own, alone among all migrators.

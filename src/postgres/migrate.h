@@ -33,6 +33,10 @@ struct MigrationStatus {
   std::vector<MigrationState> migrations;
 };
 
+/// Throws MigrationError below PostgreSQL 15: views with security_invoker, which read with the rights of
+/// whoever asks, are not older. `server_version_num` as the server shows it: 150005 is 15.5.
+void require_server_version(int server_version_num);
+
 /// Works as audit_migrator. Each step is one transaction under an advisory lock of that transaction, so it
 /// goes through a transaction pooler, and two at a time do one after the other. Keeps golang-migrate's table
 /// schema_migrations as golang-migrate would, and a checksum of each file beside it. Throws MigrationError,

@@ -152,6 +152,21 @@ TEST_F(MigrateTest, TheLedgersCheckAsksForTheMigration) {
   EXPECT_TRUE(check().ends_with("run `sealstream migrate up`")) << check();
 }
 
+TEST(Migrations, NeedPostgreSQL15) {
+  const auto refusal = [](int server_version_num) -> std::string {
+    try {
+      require_server_version(server_version_num);
+    } catch (const MigrationError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(140'022), "PostgreSQL 15 or newer is needed; this server is version 14");
+  EXPECT_EQ(refusal(90'624), "PostgreSQL 15 or newer is needed; this server is version 9");
+  EXPECT_EQ(refusal(150'000), "");
+  EXPECT_EQ(refusal(180'001), "");
+}
+
 TEST(Migrations, TheBinaryHoldsTheFilesOfTheDirectory) {
   const auto embedded = embedded_migrations();
   const auto files = read_migrations(SEALSTREAM_SOURCE_DIR "/migrations");
