@@ -16,7 +16,8 @@ from sql_databases import Databases, PostgresCluster
 def databases():
     with tempfile.TemporaryDirectory(prefix="sealstream-sql-") as scratch:
         Path(scratch).chmod(0o711)  # the user postgres must pass
-        with PostgresCluster(Path(scratch) / "postgres", {"fsync": "off", "max_connections": "60"}) as cluster:
+        settings = {"fsync": "off", "max_connections": "60", "wal_level": "minimal", "max_wal_senders": "0"}
+        with PostgresCluster(Path(scratch) / "postgres", settings) as cluster:
             yield Databases(cluster)
 
 

@@ -48,7 +48,7 @@ class Sealed:
             for seq, family in enumerate(kFamilies):
                 insert(writer, event("acme", seq, family=family, recorded_at=moment), leaf)
         self.columns = self.ask("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-                                " WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0 AND NOT attisdropped")
+                                " WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
 
     def ask(self, sql):
         return self._superuser.execute(sql).fetchall()

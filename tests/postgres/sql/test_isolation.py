@@ -40,6 +40,13 @@ api_key_activity      0+T       all+IU   all+IUD    all      -         some+U   
 api_key_seen          0+T       all+IU   all+IUD    all      -         some+D   -    -
 api_key_attempts      0+T       all+IU   all+IUD    all      -         some+U   -    -
 api_key_anomalies     0+T       all+IU   all+IUD    all      all       some+U   own  own
+gateway_audit_events  0         -        -          all      -         -        own  own
+agent_audit_events    0         -        -          all      -         -        own  own
+admin_audit_logs      0         -        -          all      -         -        own  own
+audit_logs            0         -        -          all      -         -        own  own
+audit_log             0         -        -          all      -         -        own  own
+audit_events          0         -        -          all      -         -        own  own
+api_key_audit_log     0         -        -          all      -         -        own  own
 """
 # The columns of a right that does not span the relation. Nobody but the owner has a right on a column beyond this and kTable.
 kColumns = {

@@ -89,6 +89,8 @@ def test_a_leaf_has_its_indexes_once_under_their_names(database):
          "audit.ledger_event_time_idx"),
         ("CREATE INDEX LEAF_key_id_idx ON audit.LEAF USING btree (tenant_id, key_id, event_time)"
          " WHERE (key_id IS NOT NULL)", "audit.ledger_key_id_idx"),
+        ("CREATE INDEX LEAF_policies_hit_idx ON audit.LEAF USING gin (policies_hit jsonb_path_ops)"
+         " WHERE (policies_hit IS NOT NULL)", "audit.ledger_policies_hit_idx"),
         ("CREATE UNIQUE INDEX LEAF_event_id_key ON audit.LEAF USING btree (tenant_id, event_id)", None),
         ("CREATE UNIQUE INDEX LEAF_seq_key ON audit.LEAF USING btree (tenant_id, seq)", None)]
 

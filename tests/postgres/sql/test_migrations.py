@@ -1,14 +1,14 @@
 """Goal: the migrations apply with sealstream, golang-migrate and psql alike, as audit_migrator, and can be taken back.
 
 Method: apply the files in each of the three ways to a database of its own, and compare the whole catalogue of the
-schema audit: names, types, constraints, triggers, policies, functions, settings, owners and rights.
+schema audit: names, types, constraints, triggers, policies, views, functions, settings, owners and rights.
 """
 
 import re
 
 import psycopg
 import pytest
-from ledger_rows import event, fill
+from ledger_rows import event, fill, kNovemberLeaf
 from psycopg.errors import AssertFailure, InsufficientPrivilege, ObjectNotInPrerequisiteState
 from sql_databases import apply_in_transaction, down_files, execute_simple, kRolesFile, up_files
 
@@ -31,6 +31,7 @@ UNION ALL SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(t.oid), N
   FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'audit'::regnamespace
 UNION ALL SELECT 'policy', tablename, concat_ws(' ', policyname, permissive, roles, cmd, qual, with_check), NULL
   FROM pg_policies WHERE schemaname = 'audit'
+UNION ALL SELECT 'view', viewname, definition, NULL FROM pg_views WHERE schemaname = 'audit'
 UNION ALL SELECT 'function', p.oid::regprocedure::text, concat_ws(' ', proowner::regrole, pg_get_functiondef(p.oid)),
   proacl::text
   FROM pg_proc p WHERE pronamespace = 'audit'::regnamespace
@@ -197,6 +198,20 @@ def test_a_step_down_that_would_drop_refused_records_is_refused(database):
            VALUES ('t', 0, 0, 0, '2026-11-22 12:00+00', '{}', '{}', false, 'empty_value', 'send a value')""")
     with pytest.raises(ObjectNotInPrerequisiteState, match="audit.quarantine"):
         apply_in_transaction(database.connect("audit_migrator"), quarantine)
+
+
+def test_a_leaf_made_under_the_first_schema_becomes_like_one_made_under_the_newest(database):
+    step_down_to(database, 2)
+    fill(database)
+    for file in up_files()[2:]:
+        by_psql(database, file)
+    newest = database.connect("audit_writer").execute("SELECT audit.ensure_partition('2027-01-01 00:00+00')").fetchone()[0]
+
+    def facts(leaf):
+        rows = [[str(value).replace(leaf, "LEAF") for value in row] for row in catalogue(database) if leaf in str(row)]
+        return sorted(rows)
+
+    assert facts(kNovemberLeaf) == facts(newest) and len(facts(newest)) > 10
 
 
 def test_empty_leaves_go_with_the_ledger(database):
