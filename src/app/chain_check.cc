@@ -74,6 +74,13 @@ std::optional<ErasedRows::Covered> ErasedRows::find(Seq seq) const {
   return Covered{end.to, end.event};
 }
 
+std::optional<Seq> ErasedRows::next_from(Seq seq) const {
+  if (find(seq)) return seq;
+  const auto following = ranges_.upper_bound(seq);
+  if (following == ranges_.end()) return std::nullopt;
+  return following->first;
+}
+
 ChainCheck::ChainCheck(Sealer& sealer, const Keyring* keyring, std::string tenant, bool from_the_middle)
     : sealer_(sealer),
       keyring_(keyring),
@@ -99,6 +106,7 @@ ChainVerdict ChainCheck::finish(const StoredHead* head) {
     if (auto fault = head_fault(head)) verdict_.faults.push_back(std::move(*fault));
     // What comes behind a break is not read for its erasures, so nothing can be said about missing values.
     settle_missing();
+    settle_half_erased();
   }
   if (personal_fault_) verdict_.faults.push_back(std::move(*personal_fault_));
   if (head != nullptr && !from_the_middle_ && head->events + head->quarantined != verdict_.rows) {
@@ -184,6 +192,8 @@ bool ChainCheck::offset_rises(const Row& row) {
 
 void ChainCheck::check_personal(Seq seq, const Row& row) {
   const bool present = has_personal_values(row);
+  if (holding_.empty()) first_ = seq;
+  holding_.push_back(present);
   if (!row.has(Column::personal_commitment)) {
     if (present) return note_personal(seq, "it has personal values that no commitment covers");
     ++verdict_.personal.none;
@@ -236,6 +246,19 @@ void ChainCheck::settle_missing() {
     }
   }
   for (const auto& [event, rows] : rows_of) verdict_.erasures.push_back({tenant_, event, rows});
+}
+
+/// Finds the rows that an erasure names and that nobody has erased yet.
+void ChainCheck::settle_half_erased() {
+  std::map<Seq, std::int64_t> rows_of;
+  for (auto from = erased_.next_from(first_); from;) {
+    const ErasedRows::Covered covered = *erased_.find(*from);
+    for (Seq seq = *from; seq <= covered.to; seq = next(seq)) {
+      if (holding_[static_cast<std::size_t>(distance(first_, seq))]) ++rows_of[covered.event];
+    }
+    from = erased_.next_from(next(covered.to));
+  }
+  for (const auto& [event, rows] : rows_of) verdict_.half_erased.push_back({tenant_, event, rows});
 }
 
 void ChainCheck::note_personal(Seq seq, std::string detail) {

@@ -41,11 +41,11 @@ struct PersonalCounts {
   std::int64_t unchecked = 0;  ///< the key is absent
 };
 
-/// An erasure that accounts for rows without their personal values.
+/// An erasure and the rows that it names.
 struct Erasure {
   std::string tenant;
   Seq event;          ///< the event's own row
-  std::int64_t rows;  ///< how many of the erased rows it is the first to name
+  std::int64_t rows;  ///< how many of the rows in question it is the first to name
 };
 
 struct ChainVerdict {
@@ -53,6 +53,7 @@ struct ChainVerdict {
   std::vector<Fault> faults;  ///< at most one of the chain, one of personal values, one of counters
   PersonalCounts personal;
   std::vector<Erasure> erasures;
+  std::vector<Erasure> half_erased;  ///< rows that an erasure names and that still hold a value: no fault
 };
 
 /// Which event first erased which row: ranges that do not overlap.
@@ -65,6 +66,8 @@ class ErasedRows {
     Seq event;
   };
   std::optional<Covered> find(Seq seq) const;
+  /// The first row, from `seq` on, that any event covers.
+  std::optional<Seq> next_from(Seq seq) const;
 
  private:
   struct End {
@@ -75,7 +78,7 @@ class ErasedRows {
 };
 
 /// Checks one chain: take() with each row by rising seq, then finish() once. Borrows the sealer and the
-/// keyring.
+/// keyring. Keeps one bit a row.
 class ChainCheck {
  public:
   /// `keyring` null: personal values are not opened. `from_the_middle`: the chain's first rows are not read;
@@ -106,6 +109,7 @@ class ChainCheck {
   bool opens(const KeyEntry& entry, const Row& row);
   void note_missing(Seq seq);
   void settle_missing();
+  void settle_half_erased();
   void note_personal(Seq seq, std::string detail);
   std::optional<Fault> head_fault(const StoredHead* head) const;
 
@@ -119,6 +123,8 @@ class ChainCheck {
   std::optional<Fault> personal_fault_;
   std::vector<Position> positions_;
   std::vector<SeqRange> missing_;  ///< rows with a commitment and no personal value
+  std::vector<bool> holding_;      ///< whether a row has personal values, from first_ on
+  Seq first_;
   ErasedRows erased_;
   std::set<std::string> absent_keys_;
   ChainVerdict verdict_;

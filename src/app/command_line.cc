@@ -96,6 +96,7 @@ CommandLine::CommandLine(const Environment& environment, const Terminal& termina
   add_verify();
   add_quarantine();
   add_anomalies();
+  add_erase();
   add_status();
   add_version();
 }
@@ -287,6 +288,33 @@ void CommandLine::add_anomalies_list(CLI::App& anomalies) {
       ->check(CLI::Range(1, 10'000))
       ->type_name("N");
   list->add_flag("--json", json_, "Print one JSON object a line");
+}
+
+void CommandLine::add_erase() {
+  CLI::App* sub = command(
+      *app_, "erase",
+      "Erase personal values: of the rows in which a user acted or was acted for, or of one event.\n"
+      "An event in the chain says which rows, before they are erased; the chain still verifies. If it ends "
+      "half-way,\n"
+      "run it again. What only mentions the user, in a text or as a resource, is erased by --event. Kafka "
+      "keeps its\n"
+      "records until their retention ends, and a backup its rows: after a restore or a replay, erase again.",
+      {"sealstream erase --tenant acme --user eve               what would be erased?",
+       "sealstream erase --tenant acme --user eve --reason \"GDPR 17, case 12\" --execute",
+       "sealstream erase --tenant acme --event 0193…-7c1e --execute"},
+      [this] {
+        erase_.publish = publish_;
+        erase_.publish.json = json_;
+        return erase_command(config(), erase_, terminal_);
+      });
+  sub->add_option("--tenant", erase_.tenant, "Whose chain")->required()->type_name("ID");
+  CLI::Option* user =
+      sub->add_option("--user", erase_.user, "Rows whose user_id or on_behalf_of this is")->type_name("ID");
+  CLI::Option* event = sub->add_option("--event", erase_.event_id, "The row of this event")->type_name("ID");
+  user->excludes(event);
+  sub->add_option("--reason", publish_.reason, "Why; at most 256 bytes, and it should not name the person")
+      ->type_name("TEXT");
+  add_publishing(*sub);
 }
 
 void CommandLine::add_status() {

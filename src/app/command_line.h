@@ -44,6 +44,7 @@ class CommandLine {
   void add_quarantine();
   void add_anomalies();
   void add_anomalies_list(CLI::App& anomalies);
+  void add_erase();
   void add_publishing(CLI::App& sub);
   void add_status();
   void add_version();
@@ -64,6 +65,7 @@ class CommandLine {
   std::string place_;
   AnomaliesListRequest anomalies_list_;
   std::string anomaly_id_;
+  EraseRequest erase_;
   PublishRequest publish_;
 };
 

@@ -86,6 +86,15 @@ int anomalies_show_command(const Config& config, const std::string& id, bool jso
 int anomalies_resolve_command(const Config& config, const std::string& id, const PublishRequest& request,
                               const Terminal& terminal);
 
+struct EraseRequest {
+  std::string tenant;
+  std::string user;      ///< of this user, or
+  std::string event_id;  ///< of this event
+  PublishRequest publish;
+};
+/// Publishes which rows are erased, waits for the event's row, then takes their personal values away.
+int erase_command(const Config& config, const EraseRequest& request, const Terminal& terminal);
+
 int status_command(const Config& config, bool json, const Terminal& terminal);
 
 int version_command(bool json, const Terminal& terminal);

@@ -172,6 +172,11 @@ class Verification {
       if (report_.erasures.size() < VerifyReport::kMaxErasures)
         report_.erasures.push_back(std::move(erasure));
     }
+    for (Erasure& erasure : verdict.half_erased) {
+      report_.half_erased_rows += erasure.rows;
+      if (report_.half_erased.size() < VerifyReport::kMaxErasures)
+        report_.half_erased.push_back(std::move(erasure));
+    }
     chain_.reset();
   }
 

@@ -33,6 +33,8 @@ struct VerifyReport {
   std::vector<Fault> faults;             ///< the worst first; at most kMaxFaults
   std::int64_t fault_count = 0;          ///< all of them
   std::vector<Erasure> erasures;         ///< at most kMaxErasures
+  std::vector<Erasure> half_erased;      ///< at most kMaxErasures; no fault: see report_text
+  std::int64_t half_erased_rows = 0;     ///< all of them
   std::vector<RepeatedId> repeated_ids;  ///< at most kMaxRepeatedIds; no fault: see report_text
 };
 

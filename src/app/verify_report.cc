@@ -78,15 +78,32 @@ std::string repeated_lines(const VerifyReport& report) {
   return out + more(static_cast<std::int64_t>(report.repeated_ids.size()), std::min(printed, kMaxPrinted));
 }
 
-std::string erasure_lines(const VerifyReport& report) {
+std::string erasure_lines(const std::vector<Erasure>& erasures, const std::string& what) {
   std::string out;
   std::size_t printed = 0;
-  for (const Erasure& erasure : report.erasures) {
+  for (const Erasure& erasure : erasures) {
     if (printed++ == kMaxPrinted) break;
-    out += "  erased by tenant " + json_string(erasure.tenant) + ", seq " +
+    out += "  " + what + " tenant " + json_string(erasure.tenant) + ", seq " +
            std::to_string(erasure.event.value()) + ": " + std::to_string(erasure.rows) + " rows\n";
   }
-  return out + more(static_cast<std::int64_t>(report.erasures.size()), std::min(printed, kMaxPrinted));
+  return out + more(static_cast<std::int64_t>(erasures.size()), std::min(printed, kMaxPrinted));
+}
+
+std::string half_erased_lines(const VerifyReport& report) {
+  if (report.half_erased_rows == 0) return "";
+  return "half-way erased: " + std::to_string(report.half_erased_rows) +
+         " rows that an erasure names still hold personal values (no fault: run the same sealstream erase "
+         "again)\n" +
+         erasure_lines(report.half_erased, "not erased yet, named by");
+}
+
+void write_erasures(JsonWriter& json, std::string_view name, const std::vector<Erasure>& erasures) {
+  json.key(name).begin_array();
+  for (const Erasure& erasure : erasures) {
+    json.begin_object().member("tenant", erasure.tenant).member("seq", erasure.event.value());
+    json.member("rows", erasure.rows).end_object();
+  }
+  json.end_array();
 }
 
 void write_faults(JsonWriter& json, const VerifyReport& report) {
@@ -110,12 +127,11 @@ void write_personal(JsonWriter& json, const VerifyReport& report) {
   json.member("unchecked", personal.unchecked).member("none", personal.none);
   json.key("absent_keys").begin_array();
   for (const std::string& id : report.absent_keys) json.value(id);
-  json.end_array().key("erasures").begin_array();
-  for (const Erasure& erasure : report.erasures) {
-    json.begin_object().member("tenant", erasure.tenant).member("seq", erasure.event.value());
-    json.member("rows", erasure.rows).end_object();
-  }
-  json.end_array().end_object();
+  json.end_array();
+  write_erasures(json, "erasures", report.erasures);
+  json.member("half_erased_rows", report.half_erased_rows);
+  write_erasures(json, "half_erased", report.half_erased);
+  json.end_object();
 }
 
 void write_repeated(JsonWriter& json, const VerifyReport& report) {
@@ -143,7 +159,8 @@ std::string report_text(const VerifyReport& report) {
   out += "personal values: " + std::to_string(personal.opened) + " rows opened, " +
          std::to_string(personal.erased) + " erased, " + std::to_string(personal.unchecked) +
          " not checked, " + std::to_string(personal.none) + " without any\n";
-  out += erasure_lines(report) + repeated_lines(report) + "limits:\n";
+  out += erasure_lines(report.erasures, "erased by") + half_erased_lines(report) + repeated_lines(report);
+  out += "limits:\n";
   for (const std::string& sentence : limits(report)) out += "  " + sentence + "\n";
   return out;
 }

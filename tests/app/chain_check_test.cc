@@ -291,10 +291,41 @@ TEST_F(ChainCheckTest, AnErasureAccountsForNoOtherRow) {
   expect_fault(check(), Wrong::personal_value, 1);
 }
 
-TEST_F(ChainCheckTest, AnErasureThatIsNotDoneYetIsNoFault) {
-  append_events(2);
-  append_erasure("[[0, 1]]");
-  EXPECT_TRUE(check().faults.empty());
+TEST_F(ChainCheckTest, AnErasureThatIsNotDoneYetIsNoFaultAndItsRowsAreCounted) {
+  append_events(8);  // 2 and 5 have no personal values
+  append_erasure("[[0, 2], [4, 5]]");
+  append_erasure("[[1, 1], [7, 7]]");
+  rows_[0].row.clear(Column::user_id);
+  const ChainVerdict verdict = check();
+  EXPECT_TRUE(verdict.faults.empty());
+  EXPECT_EQ(verdict.personal.erased, 1);
+  ASSERT_EQ(verdict.half_erased.size(), 2u);
+  EXPECT_EQ(verdict.half_erased[0].event, Seq(8));
+  EXPECT_EQ(verdict.half_erased[0].rows, 2);
+  EXPECT_EQ(verdict.half_erased[1].event, Seq(9));
+  EXPECT_EQ(verdict.half_erased[1].rows, 1);
+  EXPECT_EQ(check(nullptr, head()).half_erased.size(), 2u) << "no key is needed";
+}
+
+TEST_F(ChainCheckTest, OneValueLeftOfAnErasedRowIsTamperingAndHalfErased) {
+  Row two = event("u-0");
+  two.set_text(Column::user_name, "Zoe");
+  append(std::move(two));
+  append_erasure("[[0, 0]]");
+  rows_[0].row.clear(Column::user_id);
+  const ChainVerdict verdict = check();
+  expect_fault(verdict, Wrong::personal_value, 0);
+  ASSERT_EQ(verdict.half_erased.size(), 1u);
+}
+
+TEST_F(ChainCheckTest, FromTheMiddleOnlyRowsThatAreReadCountAsHalfErased) {
+  append_events(5);
+  append_erasure("[[0, 4]]");
+  const StoredHead whole = head();
+  rows_.erase(rows_.begin(), rows_.begin() + 3);
+  const ChainVerdict verdict = check(&keys_, whole, true);
+  ASSERT_EQ(verdict.half_erased.size(), 1u);
+  EXPECT_EQ(verdict.half_erased[0].rows, 2);
 }
 
 TEST_F(ChainCheckTest, FromTheMiddleTheFirstRowIsTakenAsItStandsAndTheRestIsChecked) {
@@ -321,6 +352,16 @@ TEST(ErasedRows, TheFirstEventThatNamesARowAccountsForIt) {
   EXPECT_EQ(event(12), 22);
   EXPECT_EQ(erased.find(Seq(6))->to, Seq(9));
   EXPECT_FALSE(erased.find(Seq(13)));
+}
+
+TEST(ErasedRows, TheNextOneIsTheRowItselfOrTheFirstBehindIt) {
+  ErasedRows erased;
+  EXPECT_FALSE(erased.next_from(Seq(0)));
+  erased.add({Seq(5), Seq(9)}, Seq(20));
+  EXPECT_EQ(erased.next_from(Seq(0)), Seq(5));
+  EXPECT_EQ(erased.next_from(Seq(5)), Seq(5));
+  EXPECT_EQ(erased.next_from(Seq(9)), Seq(9));
+  EXPECT_FALSE(erased.next_from(Seq(10)));
 }
 
 }  // namespace

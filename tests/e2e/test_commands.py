@@ -197,7 +197,7 @@ def test_version(running):
 
 @pytest.mark.parametrize("command", ["", "run", "check-config", "print-config", "migrate", "migrate up", "verify", "quarantine",
                                      "quarantine list", "quarantine show", "anomalies", "anomalies list", "anomalies show",
-                                     "anomalies resolve", "status", "version"])
+                                     "anomalies resolve", "erase", "status", "version"])
 def test_help_leads_with_examples(running, command):
     done = running.run(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")

@@ -320,8 +320,15 @@ TEST_F(VerifyTest, ErasedValuesNeedAnEventThatAccountsForThem) {
   ledger_.append("acme", erasure);
   ledger_.finish();
   const std::string erase(kErasePersonal);
+  const VerifyReport before = verify();
+  EXPECT_EQ(before.verdict, Verdict::intact) << report_text(before);
+  EXPECT_EQ(before.half_erased_rows, 3);
+  EXPECT_THAT(report_text(before), HasSubstr("not erased yet, named by tenant \"acme\", seq 13: 3 rows"));
+  EXPECT_THAT(report_json(before), HasSubstr(R"("half_erased":[{"tenant":"acme","seq":13,"rows":3}])"));
+
   ledger_.run(erase + " WHERE tenant_id = 'acme' AND seq IN (2, 3, 5)");
   const VerifyReport report = verify();
+  EXPECT_EQ(report.half_erased_rows, 0);
   EXPECT_EQ(report.verdict, Verdict::intact) << report_text(report);
   EXPECT_EQ(report.personal.erased, 3);
   EXPECT_THAT(report_text(report), HasSubstr("erased by tenant \"acme\", seq 13: 3 rows"));

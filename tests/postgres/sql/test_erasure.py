@@ -7,6 +7,7 @@ database for all tests of the file, each rolled back.
 
 import datetime
 import json
+import random
 
 import psycopg
 import pytest
@@ -157,6 +158,31 @@ def test_usage_of_a_part_is_taken_from_the_whole_and_begins_a_row_of_nobody(eras
     assert after.execute("SELECT user_id, requests, errors, input_tokens, total_tokens FROM audit.usage_records"
                          " WHERE tenant_id = 'acme' ORDER BY 1").fetchall() == [
         ("", 8, 1, 83, 123), ("bob", 1, 0, 10, 15), ("eve", 1, 0, 10, 15)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_usage_is_afterwards_what_the_ledger_alone_gives(database, seed):
+    chance = random.Random(seed)
+
+    def maybe(*values):
+        return chance.choice([None, *values])
+
+    big = str(2**62)
+    rows = [event("acme", seq, **kCall, event_time=f"2026-11-22 1{chance.randrange(3)}:59:59.999999+00") | {
+        "user_id": maybe("eve", "bob"), "department_id": maybe("d", ""), "model": maybe("m", "n"), "status": maybe("failure"),
+        "operation": maybe("chat", "execute_tool"), "usage_basis": maybe("exclusive", "inclusive"), "input_tokens": maybe("3", big),
+        "output_tokens": maybe("7", big), "total_tokens": maybe("10", big), "cache_read_tokens": maybe("1", big),
+        "cache_write_tokens": maybe("2", big), "cost_usd": maybe("0.5", "-0.25", "1e-12")} for seq in range(150)]
+    fill(database, *({name: value for name, value in row.items() if value is not None} for row in rows), erasure(150, (0, 149)))
+    superuser = database.connect()
+    superuser.execute("INSERT INTO audit.usage_records SELECT * FROM audit.usage_from_ledger")
+    eraser = database.connect("audit_eraser")
+    seqs = [seq for seq, row in enumerate(rows) if row["user_id"] == "eve" or chance.random() < 0.1]
+    for chunk in (seqs[::2], seqs[1::2]):
+        eraser.execute("SELECT audit.erase_rows('acme', 150, %s, %s)", [chunk, chunk])
+        assert superuser.execute("(TABLE audit.usage_records EXCEPT TABLE audit.usage_from_ledger)"
+                                 " UNION ALL (TABLE audit.usage_from_ledger EXCEPT TABLE audit.usage_records)").fetchall() == []
+    assert superuser.execute("SELECT count(*) FROM audit.usage_records WHERE user_id = 'eve'").fetchone() == (0,)
 
 
 def test_usage_that_the_read_model_does_not_hold_is_not_invented(erase):
