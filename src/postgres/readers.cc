@@ -67,12 +67,12 @@ std::vector<Parameter> parameters_of(const RecordPlace& place) {
           Parameter::int8(place.log_epoch.value()), Parameter::int8(place.offset.value())};
 }
 
-/// Of the minutes that have closed: a window without one opens when its first minute does.
+/// Of the minutes that have closed: a window without one opens when its first minute does. POSIX names the index by minute.
 Statement open_windows_query() {
   return {R"(SELECT count(*) FROM (
   SELECT DISTINCT key.tenant_id, key.key_id, span.length, date_bin(span.length, key.minute, timestamptz 'epoch')
   FROM audit.chain_heads AS head
-  JOIN audit.api_key_activity AS key ON key.tenant_id = head.tenant_id
+  JOIN audit.api_key_activity AS key ON key.tenant_id = head.tenant_id COLLATE "POSIX"
     AND key.minute >= date_bin('1 day', head.watermark, timestamptz 'epoch')
   CROSS JOIN unnest('{3 min, 5 min, 10 min, 30 min, 1 h, 1 day}'::interval[]) AS span (length)
   WHERE head.keys_active_until > date_bin('1 day', head.watermark, timestamptz 'epoch')

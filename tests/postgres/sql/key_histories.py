@@ -51,6 +51,15 @@ class History:
         """A row of another family that brings the watermark there."""
         return self.add("login", seconds + kLateness.total_seconds(), tenant=tenant, family="auth")
 
+    def reordered(self, arrival) -> "History":
+        """The same events in another order."""
+        history = History()
+        for row in sorted(self.rows, key=arrival):
+            seq = history._seqs[row["tenant_id"]]
+            history._seqs[row["tenant_id"]] += 1
+            history.rows.append(row | {"seq": seq, "event_id": f"event-{seq:08}", "kafka_offset": len(history.rows)})
+        return history
+
     def _repeat(self, action, seconds, times, step, columns):
         for number in range(times):
             one = {name: value[number % len(value)] if isinstance(value, list) else value for name, value in columns.items()}
@@ -81,12 +90,12 @@ def steps(rows) -> list[tuple]:
     return found
 
 
-def judge(session, some_steps, sources=kSources) -> list[tuple]:
+def judge(session, some_steps, sources=kSources, schema: str = "audit") -> list[tuple]:
     """(type, severity, how many) of one call."""
     if not some_steps:
         return []
     tenants, begins, ends, seqs = (list(column) for column in zip(*some_steps))
-    return session.execute("SELECT * FROM audit.judge_key_windows(%s, %s, %s::text[]::timestamptz[], %s::timestamptz[], %s)",
+    return session.execute(f"SELECT * FROM {schema}.judge_key_windows(%s, %s, %s::text[]::timestamptz[], %s::timestamptz[], %s)",
                            [list(sources), tenants, [str(begin) for begin in begins], ends, seqs]).fetchall()
 
 
@@ -96,9 +105,9 @@ def clear(session) -> None:
     session.execute(f"TRUNCATE audit.{kNovemberLeaf}, " + ", ".join(f"audit.{table}" for table in kState))
 
 
-def state(session) -> dict[str, list]:
+def state(session, schema: str = "audit") -> dict[str, list]:
     """Every row of every table of the rules."""
-    return {table: sorted(session.execute(f"SELECT {table}::text FROM audit.{table}").fetchall()) for table in kState}
+    return {table: sorted(session.execute(f"SELECT {table}::text FROM {schema}.{table}").fetchall()) for table in kState}
 
 
 def anomalies(session, columns: str = "anomaly_type, details ->> 'condition', severity, (details ->> 'value')::numeric,"
