@@ -7,6 +7,22 @@ DROP VIEW audit.gateway_audit_events, audit.agent_audit_events, audit.admin_audi
           audit.audit_events, audit.api_key_audit_log;
 DROP INDEX audit.ledger_policies_hit_idx;
 
+DO $$
+DECLARE
+  leaf regclass;
+  personal record;
+BEGIN
+  FOR leaf IN SELECT relid FROM pg_partition_tree('audit.ledger') WHERE isleaf LOOP
+    EXECUTE format('DROP TRIGGER leaf_refuse_change ON %s', leaf);
+  END LOOP;
+  FOR personal IN SELECT attrelid::regclass AS relation, attname FROM pg_attribute
+                  WHERE attrelid IN ('audit.ledger'::regclass, 'audit.quarantine'::regclass)
+                    AND attnum > 0 AND NOT attisdropped AND attstattarget = 0 LOOP
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS -1', personal.relation, personal.attname);
+  END LOOP;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION audit.ensure_partition(moment timestamptz) RETURNS text
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, audit, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'

@@ -90,7 +90,35 @@ GRANT SELECT ON audit.gateway_audit_events, audit.agent_audit_events, audit.admi
 CREATE INDEX ledger_policies_hit_idx ON audit.ledger USING gin (policies_hit jsonb_path_ops)
   WHERE policies_hit IS NOT NULL;
 
--- As in 0002_ledger, with that index.
+-- The planner's statistics hold values of a column, and its estimates tell who may read no row of another tenant whether a
+-- value is common there. Personal values are in none; so there is nothing left of them in statistics when they are erased.
+ALTER TABLE audit.ledger
+  ALTER COLUMN user_id SET STATISTICS 0, ALTER COLUMN user_email SET STATISTICS 0, ALTER COLUMN user_name SET STATISTICS 0,
+  ALTER COLUMN on_behalf_of SET STATISTICS 0, ALTER COLUMN session_id SET STATISTICS 0,
+  ALTER COLUMN client_ip SET STATISTICS 0, ALTER COLUMN user_agent SET STATISTICS 0,
+  ALTER COLUMN resource_id SET STATISTICS 0, ALTER COLUMN input_summary SET STATISTICS 0,
+  ALTER COLUMN output_summary SET STATISTICS 0, ALTER COLUMN error_message SET STATISTICS 0,
+  ALTER COLUMN personal_detail SET STATISTICS 0;
+ALTER TABLE audit.quarantine
+  ALTER COLUMN key SET STATISTICS 0, ALTER COLUMN value SET STATISTICS 0, ALTER COLUMN header_names SET STATISTICS 0,
+  ALTER COLUMN header_values SET STATISTICS 0, ALTER COLUMN message SET STATISTICS 0;
+
+-- DETACH takes the clone of the ledger's row trigger off a leaf: each has one of its own too, which stays. Leaves that are
+-- there already get it here; their owner has no right on them, not even the one to make a trigger.
+DO $$
+DECLARE
+  leaf regclass;
+BEGIN
+  FOR leaf IN SELECT relid FROM pg_partition_tree('audit.ledger') WHERE isleaf LOOP
+    EXECUTE format('GRANT TRIGGER ON %s TO audit_owner', leaf);
+    EXECUTE format('CREATE TRIGGER leaf_refuse_change BEFORE UPDATE OR DELETE ON %s'
+                   ' FOR EACH ROW EXECUTE FUNCTION audit.refuse_change()', leaf);
+    EXECUTE format('REVOKE ALL ON %s FROM audit_owner', leaf);
+  END LOOP;
+END
+$$;
+
+-- As in 0002_ledger, with that index, that trigger, and no statistics of personal columns.
 CREATE OR REPLACE FUNCTION audit.ensure_partition(moment timestamptz) RETURNS text
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, audit, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
@@ -118,6 +146,11 @@ BEGIN
                  leaf || '_key_id_idx', leaf);
   EXECUTE format('CREATE INDEX %I ON audit.%I USING gin (policies_hit jsonb_path_ops)'
                  ' WHERE policies_hit IS NOT NULL', leaf || '_policies_hit_idx', leaf);
+  EXECUTE (SELECT format('ALTER TABLE audit.%I ', leaf) || string_agg(format('ALTER COLUMN %I SET STATISTICS 0', attname), ', ')
+           FROM pg_attribute
+           WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0 AND NOT attisdropped AND attstattarget = 0);
+  EXECUTE format('CREATE TRIGGER leaf_refuse_change BEFORE UPDATE OR DELETE ON audit.%I'
+                 ' FOR EACH ROW EXECUTE FUNCTION audit.refuse_change()', leaf);
   EXECUTE format('CREATE TRIGGER ledger_refuse_truncate BEFORE TRUNCATE ON audit.%I'
                  ' FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()', leaf);
   EXECUTE format('ALTER TABLE audit.ledger ATTACH PARTITION audit.%I FOR VALUES FROM (%L) TO (%L)',

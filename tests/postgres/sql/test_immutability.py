@@ -1,7 +1,9 @@
 """Goal: nobody changes a row of the ledger in any way, but the eraser, who sets all personal columns of a row to NULL at once.
 
 Method: each way to change a row, tried by every role, by the owner and by a superuser, for whom only the triggers stand; through
-the parent, on a leaf and on one made later. Nothing is rolled back: afterwards every row is as it was.
+the parent, on a leaf, on one made later and on one that was detached. Nothing is rolled back: afterwards every row is as it was.
+What the owner's DDL and a superuser who turns triggers off can still do is told in schemas/protection.md, and found by `verify`
+in tests/e2e/test_protection.py.
 """
 
 import psycopg
@@ -9,7 +11,8 @@ import pytest
 from ledger_rows import event, fill, insert, kLedgerColumns, kNovemberLeaf, kPersonal, tombstone
 from sql_databases import kLoginRoles
 
-kPlaces = {"the ledger": "ledger", "a leaf": "ledger_y2026m11", "a later leaf": "ledger_y2026m12"}
+kPlaces = {"the ledger": "ledger", "a leaf": "ledger_y2026m11", "a later leaf": "ledger_y2026m12",
+           "a detached leaf": "ledger_y2026m10"}
 kLeaves = [place for place in kPlaces if place != "the ledger"]
 kActors = [*kLoginRoles, "audit_owner", "superuser"]
 kFamilies = ("llm_call", "tool_invocation", "api_key", "admin")  # a row for every view
@@ -36,17 +39,18 @@ kTruncations = ("TRUNCATE audit.{place}", "TRUNCATE ONLY audit.{place}", "TRUNCA
 
 
 class Sealed:
-    """A database with rows in three leaves, whose rows must not change."""
+    """A database with rows in four leaves, one of them detached, whose rows must not change."""
 
     def __init__(self, database):
         self.database = database
         self._superuser = database.connect()
         writer = database.connect("audit_writer")
-        for month in (9, 11, 12):
+        for month in (9, 10, 11, 12):
             moment = f"2026-{month:02}-22 12:00:00.123456+00"
             leaf, = writer.execute("SELECT audit.ensure_partition(%s)", [moment]).fetchone()
             for seq, family in enumerate(kFamilies):
                 insert(writer, event("acme", seq, family=family, recorded_at=moment), leaf)
+        self.session("audit_owner").execute("ALTER TABLE audit.ledger DETACH PARTITION audit.ledger_y2026m10")
         self.columns = self.ask("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
                                 " WHERE attrelid = 'audit.ledger'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
 
@@ -55,7 +59,8 @@ class Sealed:
 
     def rows(self):
         """Every row with the leaf that it lies in and its place there: that it was not even written again."""
-        return self.ask("SELECT tableoid, ctid::text, l::text FROM audit.ledger l ORDER BY 1, 2")
+        return self.ask("SELECT tableoid, ctid::text, l::text FROM audit.ledger l UNION ALL"
+                        " SELECT tableoid, ctid::text, l::text FROM audit.ledger_y2026m10 l ORDER BY 1, 2")
 
     def session(self, actor):
         session = self.database.connect({"superuser": "postgres", "audit_owner": "audit_migrator"}.get(actor, actor))
@@ -72,7 +77,7 @@ def sealed_once(shared_database):
 @pytest.fixture
 def sealed(sealed_once):
     before = sealed_once.rows()
-    assert len(before) == 3 * len(kFamilies)
+    assert len(before) == 4 * len(kFamilies)
     yield sealed_once
     assert sealed_once.rows() == before
 
@@ -170,12 +175,22 @@ def test_no_view_is_a_way_to_a_row(sealed, actor):
     with sealed.session(actor) as session:
         outcomes = {statement: outcome(session, statement) for statement in statements}
     assert {statement: result for statement, result in outcomes.items() if result not in refused} == {}
+    assert views
 
 
 def test_no_rule_rewrites_what_is_written(sealed):
     """Making one is the owner's DDL."""
     assert sealed.ask("SELECT ev_class::regclass::text, rulename FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class"
                       " WHERE relnamespace = 'audit'::regnamespace AND rulename <> '_RETURN'") == []
+
+
+def test_every_leaf_has_triggers_of_its_own_that_stay_when_it_is_detached(sealed):
+    triggers = sealed.ask(
+        """SELECT relname, array_agg(tgname::text ORDER BY tgname), bool_and(tgenabled = 'O')
+           FROM pg_class c JOIN pg_trigger ON tgrelid = c.oid AND tgparentid = 0
+           WHERE relname LIKE 'ledger\\_y%' GROUP BY 1 ORDER BY 1""")
+    assert triggers == [(f"ledger_y2026m{month:02}", ["leaf_refuse_change", "ledger_refuse_truncate"], True)
+                        for month in (9, 10, 11, 12)]
 
 
 def test_the_eraser_clears_all_personal_columns_of_a_row_at_once(database):

@@ -6,13 +6,15 @@ where such values could show: statistics, estimates, functions that are called o
 
 import psycopg
 import pytest
-from ledger_rows import event, fill
+from ledger_rows import event, fill, kNovemberLeaf, kPersonal
 
 kForeign = "mallory@globex"
-kPersonalOf = {  # the personal columns of the read models
-    "usage_records": ["user_id"],
+# The personal columns of the read models, and of the quarantine what a refused record held.
+kPersonalOf = {
+    "ledger": kPersonal, kNovemberLeaf: kPersonal, "usage_records": ["user_id"],
     "api_keys": ["key_name", "user_id", "service", "last_used_ip", "rotation_reason"],
     "api_key_attempts": ["user_id", "client_ip"], "api_key_anomalies": ["user_id", "ip_address", "resolved_by"],
+    "quarantine": ["key", "value", "header_names", "header_values", "message"],
 }
 
 
@@ -55,9 +57,11 @@ def test_no_personal_value_is_in_the_planner_s_statistics(two_tenants):
     targets = {(table, column): target for table, column, target in known}
     personal = [(table, column) for table, columns in kPersonalOf.items() for column in columns]
     assert [key for key in personal if targets[key] != 0] == []
+    assert two_tenants.connect().execute("SELECT * FROM pg_stats WHERE most_common_vals::text LIKE %s",
+                                         [f"%{kForeign}%"]).fetchall() == []
 
 
-@pytest.mark.parametrize("relation", ["usage_records", "api_keys"])
+@pytest.mark.parametrize("relation", ["ledger", "usage_records", "api_keys"])
 def test_an_estimate_does_not_tell_whether_a_person_is_known_to_another_tenant(session, relation):
     def estimate(user):
         plan, = session.execute(f"EXPLAIN (FORMAT json) SELECT * FROM audit.{relation} WHERE user_id = '{user}'").fetchone()

@@ -20,7 +20,7 @@ UNION ALL SELECT 'relation', relname,
   FROM pg_class WHERE relnamespace = 'audit'::regnamespace
 UNION ALL SELECT 'column', c.relname,
   concat_ws(' ', row_number() OVER (PARTITION BY attrelid ORDER BY attnum), attname, format_type(atttypid, atttypmod), attcollation, attnotnull,
-            pg_get_expr(adbin, adrelid)), attacl::text
+            nullif(attstattarget, -1), pg_get_expr(adbin, adrelid)), attacl::text
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
   WHERE relnamespace = 'audit'::regnamespace AND attnum > 0 AND NOT attisdropped
 UNION ALL SELECT 'constraint', conrelid::regclass::text, concat_ws(' ', conname, pg_get_constraintdef(oid)), NULL
