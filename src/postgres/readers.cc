@@ -67,7 +67,8 @@ std::vector<Parameter> parameters_of(const RecordPlace& place) {
           Parameter::int8(place.log_epoch.value()), Parameter::int8(place.offset.value())};
 }
 
-/// Of the minutes that have closed: a window without one opens when its first minute does. POSIX names the index by minute.
+/// Of the minutes that have closed: a window without one opens when its first minute does. POSIX names the
+/// index by minute.
 Statement open_windows_query() {
   return {R"(SELECT count(*) FROM (
   SELECT DISTINCT key.tenant_id, key.key_id, span.length, date_bin(span.length, key.minute, timestamptz 'epoch')
