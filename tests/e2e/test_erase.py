@@ -9,7 +9,7 @@ import json
 
 import psycopg
 import pytest
-from producers import Producer, event, llm_call
+from producers import ContinuousProducer, Producer, event, llm_call
 
 from ledger import open_ledger
 
@@ -62,6 +62,14 @@ def erasures(deployment, tenant="acme"):
                           tenant)
 
 
+def derive(deployment):
+    """Puts what the ledger alone gives into the read models, where it is not there already."""
+    for table, view in (("usage_records", "usage_from_ledger"), ("api_keys", "api_keys_from_ledger")):
+        columns = ", ".join(name for name, in deployment.ask(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass ORDER BY attnum", f"audit.{view}"))
+        deployment.as_superuser(f"INSERT INTO audit.{table} ({columns}) SELECT * FROM audit.{view} ON CONFLICT DO NOTHING")
+
+
 @pytest.fixture
 def sealed(deployment):
     """Ten rows of acme, of which eve has 0 to 2, 4, 5, 8; one of globex, hers too; and three refused records."""
@@ -75,8 +83,10 @@ def sealed(deployment):
 
 
 def test_a_user_s_values_are_nowhere_afterwards_and_the_chain_verifies(sealed):
+    derive(sealed)
     places = where(sealed, kEve)
-    assert {"audit.ledger.user_id", "audit.ledger.user_name", "audit.ledger.on_behalf_of", "audit.quarantine.value"} <= places
+    assert {"audit.ledger.user_id", "audit.ledger.user_name", "audit.ledger.on_behalf_of", "audit.quarantine.value",
+            "audit.usage_records.user_id", "audit.api_keys.user_id"} <= places
     kept = sealed.ask("SELECT tenant_id, seq, checksum, personal_commitment FROM audit.ledger ORDER BY 1, 2")
 
     planned = erase(sealed, "--tenant", "acme", "--user", kEve)
@@ -100,6 +110,10 @@ def test_a_user_s_values_are_nowhere_afterwards_and_the_chain_verifies(sealed):
     assert where(sealed, kBob) >= {"audit.ledger.user_id"}
     assert sealed.ask("SELECT tenant_id, seq, checksum, personal_commitment FROM audit.ledger"
                       " WHERE action <> 'erase' ORDER BY 1, 2") == kept
+
+    assert sealed.ask("(TABLE audit.usage_records EXCEPT TABLE audit.usage_from_ledger)"
+                      " UNION ALL (TABLE audit.usage_from_ledger EXCEPT TABLE audit.usage_records)") == []
+    assert sealed.ask("SELECT user_id, requests FROM audit.usage_records WHERE tenant_id = 'acme' ORDER BY 1") == [("", 2), (kBob, 1)]
 
     report = verified(sealed)
     assert (report["verdict"], report["personal"]["erased"], report["personal"]["half_erased_rows"]) == ("intact", 7, 0)
@@ -198,6 +212,19 @@ def test_more_ranges_than_an_event_holds_take_more_events(deployment):
     report = verified(deployment)
     assert (report["verdict"], report["personal"]["erased"]) == ("intact", 1_100)
     assert where(deployment, kEve) == set()
+
+
+def test_erasing_goes_on_beside_a_running_ingester(deployment):
+    deployment.ingester()
+    with ContinuousProducer(deployment, ["acme", "globex"]) as producer:
+        deployment.wait_sealed(2_000)
+        erased = [erase(deployment, "--tenant", "acme", "--user", user, "--execute") for user in ("u-0", "u-2", "u-4")]
+    deployment.wait_sealed(producer.acknowledged + 3)
+    assert all(len(done["erasures"]) >= 1 for done in erased)
+    report = verified(deployment)
+    assert (report["verdict"], report["personal"]["erased"], report["personal"]["half_erased_rows"]) == (
+        "intact", sum(erasure["rows"] for done in erased for erasure in done["erasures"]), 0)
+    deployment.check()
 
 
 @pytest.mark.parametrize("words, said", [
