@@ -129,12 +129,17 @@ def test_an_event_that_no_broker_takes_is_an_error(found):
     assert done.returncode == 69 and "was not published" in done.stderr
 
 
-def test_resolving_is_an_event_of_the_tenant_s_chain(found):
+def test_resolving_is_an_event_of_the_tenant_s_chain_that_the_ingester_applies(found):
     deployment, ids = found
-    said = json.loads(deployment.run("anomalies", "resolve", ids["old"], "--reason", "rotated", "--by", "ada", "--execute",
-                                     "--json", "--wait-ms", "0").stdout)
-    deployment.wait_sealed(1)
+    said = json.loads(deployment.sealstream("anomalies", "resolve", ids["old"], "--reason", "rotated", "--by", "ada", "--execute",
+                                            "--json"))
+    assert (said["executed"], said["resolved"]) == (True, True)
     rows = deployment.ask("SELECT tenant_id, family, action, source, status, actor_type, user_id, resource_type, resource_id,"
                           " personal_detail::text FROM audit.ledger WHERE event_id = %s", said["event"]["id"])
     assert rows == [("acme", "admin", "resolve", "sealstream", "success", "user", "ada", "api_key_anomaly", ids["old"],
                      '{"data": {"reason": "rotated"}}')]
+    shown = json.loads(deployment.sealstream("anomalies", "show", ids["old"], "--json"))
+    assert (shown["resolved"], shown["resolved_by"], shown["resolved_at"]) == (True, "ada", said["event"]["time"])
+    assert deployment.sealstream("anomalies", "resolve", ids["user"], "--reason", "r", "--execute").startswith(
+        f"resolved: {ids['user']} by event ")
+    assert listed(deployment) == [ids["new"]]
