@@ -44,6 +44,8 @@ std::string_view name(Wrong wrong) {
       return "personal value";
     case Wrong::counters:
       return "counters";
+    case Wrong::read_model:
+      return "read model";
     case Wrong::absence:
       return "absence";
   }

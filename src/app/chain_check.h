@@ -22,7 +22,17 @@ enum class Verdict : std::uint8_t { intact, undecidable, incomplete, tampered };
 std::string_view name(Verdict verdict);
 
 /// What a fault is about.
-enum class Wrong : std::uint8_t { checksum, gap, order, head, column, personal_value, counters, absence };
+enum class Wrong : std::uint8_t {
+  checksum,
+  gap,
+  order,
+  head,
+  column,
+  personal_value,
+  counters,
+  read_model,
+  absence
+};
 std::string_view name(Wrong wrong);
 
 struct Fault {

@@ -14,6 +14,7 @@ struct Terminal {
   std::ostream& out;   ///< data
   std::ostream& err;   ///< messages
   bool color = false;  ///< err is a terminal and NO_COLOR is not set
+  bool live = false;   ///< err is a terminal
 };
 
 /// Runs the command that `words` name (without the program's name) and returns its exit code (exit_codes.h).

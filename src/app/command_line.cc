@@ -97,6 +97,7 @@ CommandLine::CommandLine(const Environment& environment, const Terminal& termina
   add_quarantine();
   add_anomalies();
   add_erase();
+  add_rebuild();
   add_status();
   add_version();
 }
@@ -179,15 +180,20 @@ void CommandLine::add_verify() {
   CLI::App* sub =
       command(*app_, "verify", "Recompute every chain from the ledger and say whether it is what was sealed.",
               {"sealstream verify", "sealstream verify --tenant acme --json",
-               "sealstream verify --since 2026-11-01T00:00:00Z"},
+               "sealstream verify --since 2026-11-01T00:00:00Z",
+               "sealstream verify --read-models         usage, keys and anomalies too"},
               [this] {
                 verify_.json = json_;
                 return verify_command(config(), verify_, terminal_);
               });
   sub->add_option("--tenant", verify_.tenant, "Only this tenant's chain")->type_name("ID");
-  sub->add_option("--since", verify_.since,
-                  "Only rows recorded from this moment on (UTC); what lies before is trusted")
-      ->type_name("TIME");
+  CLI::Option* since =
+      sub->add_option("--since", verify_.since,
+                      "Only rows recorded from this moment on (UTC); what lies before is trusted")
+          ->type_name("TIME");
+  sub->add_flag("--read-models", verify_.read_models,
+                "Compute usage, keys and anomalies again from all of the ledger, and compare")
+      ->excludes(since);
   sub->add_flag("--chain-only", verify_.chain_only, "Do not mind personal values that cannot be opened");
   sub->add_flag("--json", json_, "Print one JSON object");
 }
@@ -315,6 +321,29 @@ void CommandLine::add_erase() {
   sub->add_option("--reason", publish_.reason, "Why; at most 256 bytes, and it should not name the person")
       ->type_name("TEXT");
   add_publishing(*sub);
+}
+
+void CommandLine::add_rebuild() {
+  CLI::App* rebuild = command(*app_, "rebuild", "Write again what is derived from the ledger.",
+                              {"sealstream rebuild read-models               what would be changed?",
+                               "sealstream rebuild read-models --execute"},
+                              nullptr);
+  CLI::App* sub = command(
+      *rebuild, "read-models",
+      "Make usage, keys and anomalies what the ledger says, tenant by tenant, while ingestion goes on.",
+      {"sealstream rebuild read-models               only says what would be done",
+       "sealstream rebuild read-models --execute",
+       "sealstream rebuild read-models --tenant acme --model api_keys --execute"},
+      [this] {
+        rebuild_.json = json_;
+        return rebuild_read_models_command(config(), rebuild_, terminal_);
+      });
+  sub->add_option("--tenant", rebuild_.tenant, "Only of this tenant")->type_name("ID");
+  sub->add_option("--model", rebuild_.model, "usage_records, api_keys or api_key_anomalies; default all")
+      ->check(CLI::IsMember({"usage_records", "api_keys", "api_key_anomalies"}))
+      ->type_name("MODEL");
+  sub->add_flag("--execute", rebuild_.execute, "Do it. Without this, only say what would be done");
+  sub->add_flag("--json", json_, "Print one JSON object");
 }
 
 void CommandLine::add_status() {

@@ -46,6 +46,7 @@ class CommandLine {
   void add_anomalies_list(CLI::App& anomalies);
   void add_erase();
   void add_publishing(CLI::App& sub);
+  void add_rebuild();
   void add_status();
   void add_version();
   [[noreturn]] void explain(const std::vector<std::string>& strangers) const;
@@ -62,6 +63,7 @@ class CommandLine {
   MigrateDownRequest migrate_down_;
   VerifyRequest verify_;
   QuarantineListRequest quarantine_list_;
+  RebuildRequest rebuild_;
   std::string place_;
   AnomaliesListRequest anomalies_list_;
   std::string anomaly_id_;

@@ -41,6 +41,7 @@ struct VerifyRequest {
   std::optional<std::string> tenant;
   std::string since;  ///< empty: all of it
   bool chain_only = false;
+  bool read_models = false;  ///< compare them with the ledger too
   bool json = false;
 };
 int verify_command(const Config& config, const VerifyRequest& request, const Terminal& terminal);
@@ -94,6 +95,15 @@ struct EraseRequest {
 };
 /// Publishes which rows are erased, waits for the event's row, then takes their personal values away.
 int erase_command(const Config& config, const EraseRequest& request, const Terminal& terminal);
+
+struct RebuildRequest {
+  std::optional<std::string> tenant;  ///< nothing: all
+  std::string model;                  ///< empty: all
+  bool execute = false;
+  bool json = false;
+};
+int rebuild_read_models_command(const Config& config, const RebuildRequest& request,
+                                const Terminal& terminal);
 
 int status_command(const Config& config, bool json, const Terminal& terminal);
 

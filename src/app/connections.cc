@@ -27,6 +27,11 @@ ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleC
   return options;
 }
 
+ConnectionOptions patient(ConnectionOptions options) {
+  options.answer_timeout = std::chrono::hours(24 * 365);
+  return options;
+}
+
 KafkaOptions kafka_options(const KafkaConfig& kafka) {
   KafkaOptions options;
   options.brokers = kafka.brokers;

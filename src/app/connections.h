@@ -14,6 +14,10 @@ void check_secret_files(const Config& config);
 /// How to reach PostgreSQL as `role`. Throws ConfigError where its password file cannot be used.
 ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleConfig& role);
 
+/// The same, but with no end to how long an answer may take: keep-alives find a server that went away, and
+/// one that is busy is waited for.
+ConnectionOptions patient(ConnectionOptions options);
+
 /// How to read Kafka. Holds the secrets of property_files. Throws ConfigError where one cannot be used.
 KafkaOptions kafka_options(const KafkaConfig& kafka);
 

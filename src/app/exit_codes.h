@@ -25,7 +25,7 @@ inline constexpr std::array kExitCodes = {
     ExitCode{kExitNo,
              "the answer is no; verify: tampered; run: could not commit all in hand in time; what publishes: "
              "published, but not sealed in time"},
-    ExitCode{kExitIncomplete, "verify: incomplete, counters and rows disagree"},
+    ExitCode{kExitIncomplete, "verify: incomplete, counters or read models and rows disagree"},
     ExitCode{kExitUndecidable, "verify: undecidable, something that is needed is absent"},
     ExitCode{kExitUsage, "wrong command line"},
     ExitCode{kExitUnavailable, "PostgreSQL or Kafka did not answer, or refused"},

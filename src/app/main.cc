@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   const sealstream::Environment environment = read_environment();
   const auto no_color = environment.find("NO_COLOR");
   const bool wanted = no_color == environment.end() || no_color->second.empty();
-  const bool color = wanted && ::isatty(STDERR_FILENO) == 1;
+  const bool live = ::isatty(STDERR_FILENO) == 1;
   const std::vector<std::string> words(argv + 1, argv + argc);
-  return sealstream::run_cli(words, environment, {std::cout, std::cerr, color});
+  return sealstream::run_cli(words, environment, {std::cout, std::cerr, wanted && live, live});
 }

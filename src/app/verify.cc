@@ -69,6 +69,17 @@ const Keyring& no_keys() {
   return keyring;
 }
 
+void add_fault(VerifyReport& report, Fault fault) {
+  report.verdict = std::max(report.verdict, fault.verdict);
+  if (++report.fault_count <= std::int64_t{VerifyReport::kMaxFaults})
+    report.faults.push_back(std::move(fault));
+}
+
+void put_worst_first(VerifyReport& report) {
+  std::stable_sort(report.faults.begin(), report.faults.end(),
+                   [](const Fault& a, const Fault& b) { return a.verdict > b.verdict; });
+}
+
 class Verification {
  public:
   Verification(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options)
@@ -87,19 +98,14 @@ class Verification {
       }
       check_absence();
     }
-    std::stable_sort(report_.faults.begin(), report_.faults.end(),
-                     [](const Fault& a, const Fault& b) { return a.verdict > b.verdict; });
+    put_worst_first(report_);
     return std::move(report_);
   }
 
  private:
   const VerifyOptions& options() const { return report_.options; }
 
-  void add(Fault fault) {
-    report_.verdict = std::max(report_.verdict, fault.verdict);
-    if (++report_.fault_count <= std::int64_t{VerifyReport::kMaxFaults})
-      report_.faults.push_back(std::move(fault));
-  }
+  void add(Fault fault) { add_fault(report_, std::move(fault)); }
 
   /// A fault of the ledger as a whole.
   void add(Verdict verdict, Wrong wrong, std::string detail) {
@@ -238,6 +244,24 @@ class Verification {
 
 VerifyReport verify(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options) {
   return Verification(reader, keyring, options).run();
+}
+
+void add_read_models(VerifyReport& report, ReadModelCheck check) {
+  const auto add = [&](Verdict verdict, Wrong wrong, std::string detail) {
+    add_fault(report, {verdict, wrong, report.options.tenant.value_or(""), std::nullopt, std::move(detail)});
+  };
+  if (!check.obstacle.empty()) {
+    add(Verdict::undecidable, Wrong::absence, "the read models could not be compared: " + check.obstacle);
+  }
+  for (const ReadModelCounts& counts : check.counts) {
+    if (counts.differences() == 0) continue;
+    add(Verdict::incomplete, Wrong::read_model,
+        std::string(counts.table->name) + " is not what the ledger says: " + std::to_string(counts.missing) +
+            " rows are missing, " + std::to_string(counts.unexpected) + " are there without reason, " +
+            std::to_string(counts.different) + " differ");
+  }
+  put_worst_first(report);
+  report.read_models = std::move(check);
 }
 
 int exit_code(Verdict verdict) {

@@ -8,6 +8,7 @@
 
 #include "app/chain_check.h"
 #include "postgres/ledger_reader.h"
+#include "postgres/read_model_check.h"
 #include "sealstream/core/keyring.h"
 
 namespace sealstream {
@@ -29,19 +30,24 @@ struct VerifyReport {
   std::int64_t rows = 0;
   std::int64_t chains = 0;
   PersonalCounts personal;
-  std::set<std::string> absent_keys;     ///< ids that rows name and the keyring does not hold
-  std::vector<Fault> faults;             ///< the worst first; at most kMaxFaults
-  std::int64_t fault_count = 0;          ///< all of them
-  std::vector<Erasure> erasures;         ///< at most kMaxErasures
-  std::vector<Erasure> half_erased;      ///< at most kMaxErasures; no fault: see report_text
-  std::int64_t half_erased_rows = 0;     ///< all of them
-  std::vector<RepeatedId> repeated_ids;  ///< at most kMaxRepeatedIds; no fault: see report_text
+  std::set<std::string> absent_keys;          ///< ids that rows name and the keyring does not hold
+  std::vector<Fault> faults;                  ///< the worst first; at most kMaxFaults
+  std::int64_t fault_count = 0;               ///< all of them
+  std::vector<Erasure> erasures;              ///< at most kMaxErasures
+  std::vector<Erasure> half_erased;           ///< at most kMaxErasures; no fault: see report_text
+  std::int64_t half_erased_rows = 0;          ///< all of them
+  std::vector<RepeatedId> repeated_ids;       ///< at most kMaxRepeatedIds; no fault: see report_text
+  std::optional<ReadModelCheck> read_models;  ///< nothing where that was not asked
 };
 
 /// Reads all of the ledger that `options` name, in the reader's snapshot, and checks it. `keyring` may be
 /// null. Stops before the rows where audit.ledger has not exactly the columns that the format knows. Throws
 /// LedgerError. Memory: the heads, and what is noted of one chain.
 VerifyReport verify(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options);
+
+/// Adds what a comparison of the read models found: a difference is incomplete, since the chains are the
+/// evidence and all else is derived from them; what could not be compared is undecidable.
+void add_read_models(VerifyReport& report, ReadModelCheck check);
 
 /// 0 intact, 1 tampered, 2 incomplete, 3 undecidable.
 int exit_code(Verdict verdict);

@@ -25,8 +25,14 @@ int verify_command(const Config& config, const VerifyRequest& request, const Ter
   } else {
     terminal.err << "warning: " << config.keyring_file << " is not there: personal values are not opened\n";
   }
-  LedgerReader reader(connection_options(config.postgres, config.postgres.auditor));
-  const VerifyReport report = verify(reader, keyring ? &*keyring : nullptr, options);
+  const ConnectionOptions auditor = connection_options(config.postgres, config.postgres.auditor);
+  LedgerReader reader(auditor);
+  VerifyReport report = verify(reader, keyring ? &*keyring : nullptr, options);
+  if (request.read_models) {
+    Connection connection(patient(auditor), [] {});
+    add_read_models(report,
+                    check_read_models(connection, {.snapshot = reader.snapshot(), .tenant = request.tenant}));
+  }
   terminal.out << (request.json ? report_json(report) : report_text(report));
   return exit_code(report.verdict);
 }

@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "app/json_writer.h"
+#include "app/read_model_report.h"
 #include "app/verify.h"
 
 namespace sealstream {
@@ -44,6 +45,12 @@ std::vector<std::string> limits(const VerifyReport& report) {
     sentences.push_back("Personal values were not checked in " + std::to_string(report.personal.unchecked) +
                         " rows: " + (report.keyring ? "the keyring lacks" : "there is no keyring with") +
                         " " + joined(report.absent_keys) + ".");
+  }
+  if (report.read_models) {
+    sentences.push_back(
+        "The read models were computed again by the views and functions of this database, which its owner "
+        "can "
+        "change.");
   }
   sentences.push_back(
       "A chain that was cut short together with its head, or sealed anew from its beginning, is found only "
@@ -160,6 +167,7 @@ std::string report_text(const VerifyReport& report) {
          std::to_string(personal.erased) + " erased, " + std::to_string(personal.unchecked) +
          " not checked, " + std::to_string(personal.none) + " without any\n";
   out += erasure_lines(report.erasures, "erased by") + half_erased_lines(report) + repeated_lines(report);
+  if (report.read_models) out += read_model_text(*report.read_models);
   out += "limits:\n";
   for (const std::string& sentence : limits(report)) out += "  " + sentence + "\n";
   return out;
@@ -177,6 +185,8 @@ std::string report_json(const VerifyReport& report) {
   write_faults(json, report);
   write_personal(json, report);
   write_repeated(json, report);
+  json.key("read_models");
+  report.read_models ? write_read_models(json, *report.read_models) : void(json.null());
   json.key("limits").begin_array();
   for (const std::string& sentence : limits(report)) json.value(sentence);
   json.end_array().end_object();

@@ -238,6 +238,10 @@ LedgerReader::LedgerReader(const ConnectionOptions& options) try
 
 LedgerReader::~LedgerReader() = default;
 
+std::string LedgerReader::snapshot() {
+  return text_at(connection_->query("SELECT pg_export_snapshot()"), 0, 0);
+}
+
 std::vector<LiveColumn> LedgerReader::columns() {
   const Answer answer = connection_->query(
       "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"

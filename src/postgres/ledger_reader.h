@@ -84,6 +84,10 @@ class LedgerReader {
   LedgerReader(const LedgerReader&) = delete;
   LedgerReader& operator=(const LedgerReader&) = delete;
 
+  /// The name of the snapshot that all calls read, for another session to read the same: valid as long as
+  /// this object lives.
+  std::string snapshot();
+
   /// The live columns of audit.ledger, in their order.
   std::vector<LiveColumn> columns();
 

@@ -1,0 +1,47 @@
+// Writes read models again from the ledger, as audit_rebuilder, while ingestion goes on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postgres/connection.h"
+#include "postgres/read_model_tables.h"
+
+namespace sealstream {
+
+/// What became of the rows of one table.
+struct RebuiltTable {
+  const ReadModelTable* table = nullptr;
+  std::int64_t added = 0;
+  std::int64_t changed = 0;
+  std::int64_t removed = 0;
+};
+
+/// The next piece of work.
+struct RebuildStep {
+  std::int64_t tenant = 0;   ///< 1 for the first
+  std::int64_t tenants = 0;  ///< of so many
+  ReadModel model{};
+};
+
+struct RebuildOptions {
+  std::optional<std::string> tenant = {};  ///< nothing: all that have a chain, or a row in a read model
+  std::optional<ReadModel> model = {};     ///< nothing: all
+};
+
+/// One transaction for each tenant and model, in which the tenant's head is locked: batches with events of
+/// that tenant wait meanwhile, all others go on. What can be computed before is computed before the lock. A
+/// batch takes heads before read models and so does this: they cannot block each other for ever. Stopped
+/// halfway it leaves what is done and nothing half done. Calls `begin` before each step. Throws LedgerError;
+/// a lock that is not got within a minute is one. Precondition: `connection`'s answer timeout is as long as a
+/// statement may take.
+std::vector<RebuiltTable> rebuild_read_models(Connection& connection, const RebuildOptions& options,
+                                              const std::function<void(const RebuildStep&)>& begin);
+
+/// The tenants that a rebuild with these options would go through.
+std::vector<std::string> tenants_to_rebuild(Connection& connection, const RebuildOptions& options);
+
+}  // namespace sealstream
