@@ -5,7 +5,10 @@ DO $$ BEGIN ASSERT current_user = 'audit_owner', 'apply this file in one transac
 
 DROP VIEW audit.api_keys_current;
 DROP VIEW audit.api_keys_from_ledger;
+DROP FUNCTION audit.note_key_events(text[], text[], timestamptz[], text[], text[], text[], text[], text[], text[], text[],
+                                    text[], text[]);
 DROP TABLE audit.api_keys;
+DROP FUNCTION audit.key_statement(text, text, text, text, jsonb, jsonb);
 DROP FUNCTION audit.texts_of(jsonb);
 DROP FUNCTION audit.moment_of(text);
 DROP FUNCTION audit.moment_after(timestamptz, interval);

@@ -10,6 +10,7 @@
 #include "postgres/classify.h"
 #include "postgres/leaves.h"
 #include "postgres/lookup.h"
+#include "postgres/read_models.h"
 #include "postgres/write_statements.h"
 
 namespace sealstream {
@@ -86,6 +87,7 @@ std::vector<AnomalyCount> PostgresLedger::write(const WriteSet& writes) {
     std::vector<Statement> statements;
     std::optional<std::size_t> judged;
     if (!writes.heads.empty()) statements.push_back(heads_statement(writes.heads));
+    for (auto& statement : read_model_statements(writes.rows)) statements.push_back(std::move(statement));
     if (!writes.quarantine.empty()) statements.push_back(quarantine_statement(writes.quarantine));
     if (!writes.steps.empty()) {
       judged = statements.size();
@@ -281,7 +283,10 @@ void PostgresLedger::check_rights() {
   FROM (VALUES ('audit.chain_heads', 'SELECT'), ('audit.chain_heads', 'INSERT'),
                ('audit.chain_heads', 'UPDATE'), ('audit.partitions', 'SELECT'),
                ('audit.partitions', 'INSERT'), ('audit.partitions', 'UPDATE'),
-               ('audit.quarantine', 'INSERT'), ('audit.api_key_activity', 'INSERT'),
+               ('audit.quarantine', 'INSERT'), ('audit.usage_records', 'SELECT'),
+               ('audit.usage_records', 'INSERT'), ('audit.usage_records', 'UPDATE'),
+               ('audit.api_keys', 'SELECT'), ('audit.api_keys', 'INSERT'), ('audit.api_keys', 'UPDATE'),
+               ('audit.api_key_activity', 'INSERT'),
                ('audit.api_key_seen', 'INSERT'), ('audit.api_key_attempts', 'INSERT'),
                ('audit.api_key_anomalies', 'INSERT'), ('audit.api_key_anomalies', 'UPDATE'),
                ('audit.api_key_thresholds', 'SELECT')) AS needed (object, privilege)
@@ -290,6 +295,8 @@ void PostgresLedger::check_rights() {
   SELECT format('EXECUTE on %s', object)
   FROM (VALUES ('audit.hold(text[],int[],bigint[],bigint[])'), ('audit.expect(boolean,text)'),
                ('audit.ensure_partition(timestamptz)'),
+               ('audit.note_key_events(text[],text[],timestamptz[],text[],text[],text[],text[],text[],'
+                'text[],text[],text[],text[])'),
                ('audit.judge_key_windows(text[],text[],timestamptz[],timestamptz[],bigint[])'),
                ('audit.resolve_anomalies(text[],text[],bigint[],timestamptz[],text[])')) AS needed (object)
   WHERE NOT has_function_privilege(object, 'EXECUTE')) AS rights)"});

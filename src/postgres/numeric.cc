@@ -1,6 +1,7 @@
 #include "postgres/numeric.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstdint>
 #include <cstring>
@@ -10,7 +11,11 @@
 namespace sealstream {
 namespace {
 
+__extension__ using Uint128 = unsigned __int128;
+
 constexpr std::size_t kGroup = 4;
+constexpr std::uint64_t kBase = 10'000;
+constexpr std::size_t kMostGroups = 10;  // of 128 bits
 constexpr std::uint16_t kNegative = 0x4000;
 
 void put(char* out, std::uint16_t value) {
@@ -69,6 +74,31 @@ std::size_t write_numeric(char* out, std::string_view text) {
   put(out + 4, negative && count > 0 ? kNegative : 0);
   put(out + 6, static_cast<std::uint16_t>(fraction.size()));
   return 8 + 2 * count;
+}
+
+std::size_t write_numeric(char* out, Int128 units, int places) {
+  assert(places % static_cast<int>(kGroup) == 0);
+  const bool negative = units < 0;
+  Uint128 rest = negative ? -static_cast<Uint128>(units) : static_cast<Uint128>(units);
+  std::array<std::uint16_t, kMostGroups> groups{};  // from the right
+  std::size_t used = 0;
+  for (; rest > UINT64_MAX; rest /= kBase) groups[used++] = static_cast<std::uint16_t>(rest % kBase);
+  for (auto low = static_cast<std::uint64_t>(rest); low > 0; low /= kBase) {
+    groups[used++] = static_cast<std::uint16_t>(low % kBase);
+  }
+  std::size_t zeros = 0;
+  while (zeros < used && groups[zeros] == 0) ++zeros;
+  const auto fraction = static_cast<std::size_t>(places) / kGroup;
+  std::size_t scale = zeros < fraction && used > 0 ? (fraction - zeros) * kGroup : 0;
+  for (auto last = scale > 0 ? groups[zeros] : std::uint16_t{1}; last % 10 == 0; last /= 10) --scale;
+
+  put(out, static_cast<std::uint16_t>(used - zeros));
+  put(out + 2, static_cast<std::uint16_t>(used == 0 ? 0 : used - 1 - fraction));
+  put(out + 4, negative ? kNegative : 0);
+  put(out + 6, static_cast<std::uint16_t>(scale));
+  char* digit = out + 8;
+  for (std::size_t i = used; i > zeros; --i, digit += 2) put(digit, groups[i - 1]);
+  return static_cast<std::size_t>(digit - out);
 }
 
 }  // namespace sealstream

@@ -19,8 +19,12 @@ std::uint32_t array_type(PgType element) {
       return 1016;
     case PgType::text:
       return 1009;
+    case PgType::inet:
+      return 1041;
     case PgType::timestamptz:
       return 1185;
+    case PgType::numeric:
+      return 1231;
   }
   assert(false);
   return 0;
@@ -59,6 +63,14 @@ void ArrayParameter::add(std::string_view bytes) {
   append_big_endian(bytes_, static_cast<std::uint32_t>(bytes.size()));
   bytes_.append(bytes);
   ++count_;
+}
+
+void ArrayParameter::add_or_null(std::optional<std::string_view> bytes) {
+  if (bytes) {
+    add(*bytes);
+  } else {
+    add_null();
+  }
 }
 
 void ArrayParameter::add_int4(std::int32_t value) {

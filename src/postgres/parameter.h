@@ -12,7 +12,15 @@
 namespace sealstream {
 
 /// Types by their OID, which PostgreSQL never changes (pg_type.dat).
-enum class PgType : std::uint32_t { bytea = 17, int8 = 20, int4 = 23, text = 25, timestamptz = 1184 };
+enum class PgType : std::uint32_t {
+  bytea = 17,
+  int8 = 20,
+  int4 = 23,
+  text = 25,
+  inet = 869,
+  timestamptz = 1184,
+  numeric = 1700
+};
 
 /// PostgreSQL counts microseconds since 2000-01-01 UTC.
 constexpr std::int64_t to_postgres_time(Timestamp moment) {
@@ -41,7 +49,8 @@ struct Parameter {
 class ArrayParameter {
  public:
   explicit ArrayParameter(PgType element);
-  void add(std::string_view bytes);  ///< an element of type text or bytea
+  void add(std::string_view bytes);  ///< an element as its type is sent: text and bytea as they are
+  void add_or_null(std::optional<std::string_view> bytes);
   void add_int4(std::int32_t value);
   void add_int8(std::int64_t value);
   void add_timestamp(Timestamp value) { add_int8(to_postgres_time(value)); }
@@ -55,6 +64,14 @@ class ArrayParameter {
   bool has_null_ = false;
   std::string bytes_;  ///< room for the header, then the elements
 };
+
+/// The arrays as parameters, in their order; empties them.
+template <class... Arrays>
+std::vector<Parameter> finish(Arrays&... arrays) {
+  std::vector<Parameter> out;
+  (out.push_back(std::move(arrays).finish()), ...);
+  return out;
+}
 
 struct Statement {
   std::string sql;

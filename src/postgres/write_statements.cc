@@ -7,28 +7,12 @@
 namespace sealstream {
 namespace {
 
-void add_or_null(ArrayParameter& array, const std::optional<std::string>& bytes) {
-  if (bytes) {
-    array.add(*bytes);
-  } else {
-    array.add_null();
-  }
-}
-
 void add_unless_empty(ArrayParameter& array, std::string_view text) {
   if (text.empty()) {
     array.add_null();
   } else {
     array.add(text);
   }
-}
-
-/// The arrays as parameters, in their order; empties them.
-template <class... Arrays>
-std::vector<Parameter> finish(Arrays&... arrays) {
-  std::vector<Parameter> out;
-  (out.push_back(std::move(arrays).finish()), ...);
-  return out;
 }
 
 /// One header array as the text of a bytea[], since arrays of several lengths cannot be unnested row by row.
@@ -128,8 +112,8 @@ Statement quarantine_statement(const std::vector<QuarantineRow>& rows) {
     partition.add_int4(row.id.partition.value());
     offset.add_int8(row.offset.value());
     timestamp.add_timestamp(row.kafka_timestamp);
-    add_or_null(key, row.kept.key);
-    add_or_null(value, row.kept.value);
+    key.add_or_null(row.kept.key);
+    value.add_or_null(row.kept.value);
     if (row.kept.value) {
       value_length.add_int8(row.kept.value_length);
     } else {

@@ -123,6 +123,25 @@ def test_what_the_database_cannot_store_is_refused_alone(deployment):
     deployment.sealstream("verify")
 
 
+def test_what_only_a_read_model_cannot_store_is_refused_alone_and_counts_nowhere(deployment):
+    """No event that is valid can do that, so a trigger does."""
+    deployment.ingester()
+    deployment.as_superuser(
+        """CREATE FUNCTION public.overflow() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE numeric_value_out_of_range USING MESSAGE = 'too much of it'; END $$;
+           CREATE TRIGGER overflow BEFORE INSERT ON audit.usage_records FOR EACH ROW WHEN (NEW.model = 'unstorable')
+             EXECUTE FUNCTION public.overflow()""")
+    with Producer(deployment) as producer:
+        for number in range(50):
+            producer.send(kTenant, llm_call(kTenant, model="unstorable" if number % 20 == 7 else "gpt-4o"))
+        producer.flush()
+    deployment.wait_sealed(50)
+    rows = deployment.ask("SELECT reason, sqlstate, constraint_name, tenant_id FROM audit.quarantine", role="operator")
+    assert rows == [("db_rejected", "22003", None, kTenant)] * 3
+    assert deployment.ask("SELECT model, sum(requests)::int FROM audit.usage_records GROUP BY 1") == [("gpt-4o", 47)]
+    deployment.check()
+
+
 def test_hostile_records_take_bounded_time_and_memory(deploy):
     """In a topic that lets 20 MB through: none of them is worth an event, all of them are answered."""
     deployment = deploy(topic_settings={"max.message.bytes": "20000000"})
