@@ -16,6 +16,7 @@ void add_column(ArrayParameter& array, const Row& row, Column column) {
   array.add_or_null(row.has(column) ? std::optional(row.bytes(column)) : std::nullopt);
 }
 
+/// cost_usd keeps no zeros at its end, so that its text does not depend on how rows were cut into batches.
 Statement usage_statement(const Usage& usage) {
   ArrayParameter tenant(PgType::text), department(PgType::text), user(PgType::text), provider(PgType::text),
       model(PgType::text), route(PgType::text), hour(PgType::timestamptz), requests(PgType::int8),
@@ -54,7 +55,7 @@ ON CONFLICT (tenant_id, department_id, user_id, provider, model, route, time_buc
   cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
   cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
   reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
-  cost_usd = u.cost_usd + excluded.cost_usd)",
+  cost_usd = trim_scale(u.cost_usd + excluded.cost_usd))",
           finish(tenant, department, user, provider, model, route, hour, requests, errors, input, output,
                  total, read, written, reasoning, cost)};
 }

@@ -97,7 +97,7 @@ TEST_F(ReadModelsTest, DecimalsAreExactAndSumsHaveNoBound) {
     commit();
   }
   // 2 · 4,000 · (2^53 − 1)
-  EXPECT_EQ(usage("cost_usd, input_tokens"), "2000000.000000004000 72057594037927928000");
+  EXPECT_EQ(usage("cost_usd, input_tokens"), "2000000.000000004 72057594037927928000");
 }
 
 TEST_F(ReadModelsTest, EveryNumberOf128BitsIsSentAsItIs) {

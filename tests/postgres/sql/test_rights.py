@@ -118,7 +118,8 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
             "audit.erase_keys(text,bigint[],bigint[])", "audit.refused_holds(bytea,bytea,bytea[],bytea[],bytea[])",
             "audit.erase_refused(text,bytea[])")},
         **{function: {"audit_writer", "audit_rebuilder", "audit_auditor"} for function in (
-            "audit.moment_of(text)", "audit.texts_of(jsonb)")},
+            "audit.moment_of(text)", "audit.texts_of(jsonb)", "audit.key_statement(text,text,text,text,jsonb,jsonb)")},
+        f"audit.note_key_events(text[],text[],{kTime}[]{',text[]' * 9})": {"audit_writer"},
         "audit.key_window_steps(text)": {"audit_rebuilder", "audit_auditor"},
         f"audit.resolve_anomalies(text[],text[],bigint[],{kTime}[],text[])": {"audit_writer", "audit_rebuilder"}}
 
