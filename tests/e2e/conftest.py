@@ -46,7 +46,8 @@ def migrated(postgres, kafka, directory, **options):
         yield deployed.migrate()
     finally:
         deployed.close()
-    Topic(deployed).delete()  # a broker that was killed recovers all it has
+    if "log_of" not in options:
+        Topic(deployed).delete()  # a broker that was killed recovers all it has
 
 
 @pytest.fixture
@@ -59,8 +60,12 @@ def deployment(postgres, kafka, tmp_path):
 @pytest.fixture
 def deploy(postgres, kafka, tmp_path):
     """Makes one as `deployment`, with options of Deployment's own."""
+    def make(**options):
+        directory = Path(tempfile.mkdtemp(dir=tmp_path))
+        return stack.enter_context(migrated(postgres, kafka, directory, **options))
+
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(migrated(postgres, kafka, tmp_path, **options))
+        yield make
 
 
 @pytest.fixture(scope="module")

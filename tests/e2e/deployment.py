@@ -115,29 +115,36 @@ class Ingester:
 
 
 class Deployment:
-    """Everything of one test. Files lie in `directory`; nothing outlives close()."""
+    """Everything of one test. Files lie in `directory`; nothing outlives close().
+
+    log_of: another deployment whose topic, history and keyring this one shares, for one more database of the same log.
+    backup: a file of that deployment's backup(), which the database is restored to.
+    """
 
     binary = kBinary
     roles = kRoles  # that the program's configuration knows
 
-    def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None):
+    def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None, log_of=None, backup=None):
         self.postgres = postgres
         self.kafka = kafka
         self.directory = directory
-        self.history = directory / "history.jsonl"
+        self.history = log_of.history if log_of else directory / "history.jsonl"
         self.observations = directory / "observations.jsonl"
         self.keyring = directory / "keyring.yaml"
         unique = secrets.token_hex(4)
-        self.topic = f"audit.events.{unique}"
+        self.topic = log_of.topic if log_of else f"audit.events.{unique}"
         self.database = f"sealstream_{unique}"
         self.ingesters = []
         self._passwords = {}
-        self.write_secret(self.keyring, kKeyring % secrets.token_hex(32))
-        kafka.create_topic(self.topic, partitions, topic_settings)
-        self._create_database()
+        self.write_secret(self.keyring, log_of.keyring.read_text() if log_of else kKeyring % secrets.token_hex(32))
+        if not log_of:
+            kafka.create_topic(self.topic, partitions, topic_settings)
+        self._create_database(backup)
 
-    def _create_database(self):
+    def _create_database(self, backup):
         self.postgres.psql(f"CREATE DATABASE {self.database}")
+        if backup:
+            self._postgres_tool("pg_restore", "--exit-on-error", "--dbname", self.uri_for_checker(), str(backup))
         self.postgres.psql((kRoot / "deploy" / "roles.sql").read_text(), self.database, one_transaction=True)
         for role in kRoles:
             self._passwords[role] = f"password-of-{role}"  # roles are shared by all databases of the cluster
@@ -247,6 +254,17 @@ class Deployment:
     def uri_for_checker(self):
         """A superuser: the checker looks into every table, the quarantine too."""
         return self.postgres.uri("postgres", self.postgres.superuser_password, self.database)
+
+    def backup(self, name):
+        """A dump of the database as it is now; ingestion may go on."""
+        file = self.directory / name
+        self._postgres_tool("pg_dump", "--format=custom", "--file", str(file), self.uri_for_checker())
+        return file
+
+    @staticmethod
+    def _postgres_tool(*command):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
 
     def close(self):
         for ingester in self.ingesters:

@@ -16,6 +16,7 @@ I4 chained    seq dense from 0, every checksum recomputed, heads are last rows, 
 I5 atomic     every snapshot taken during the run satisfied I1 to I4
 I6 fenced     owner epochs and positions never fell
 I10 faithful  what is stored is what was produced, column by column
+I10 derived   usage_records, api_keys and api_key_anomalies are what the reference derives from the ledger's rows
 I12 quiet     planted secrets are nowhere
 """
 
@@ -30,6 +31,7 @@ import ledger
 from history import read_history
 from log_check import LogCheck
 from observe import read_observations
+from read_model_tables import Derivation, compare_read_models, thresholds
 from scan import Findings, LedgerScan, check_counters
 
 
@@ -104,8 +106,16 @@ def check(database, keys, logs, sent=(), observations=None, planted=(), quiet_fi
     partitions = database.partitions()
     epochs = with_log_epochs(logs, partitions)
     log_check = LogCheck(logs, keys, findings)
-    scan = LedgerScan(database, keys, findings, log_check.visit)
+    derivation = Derivation(thresholds(database))
+
+    def visit(row, position, recorded_before):
+        log_check.visit(row, position, recorded_before)
+        derivation.add(row)
+
+    scan = LedgerScan(database, keys, findings, visit)
     scan.run()
+    for difference in compare_read_models(database, *derivation.finished()):
+        findings.add("I10 derived", difference)
     check_counters(database, scan, findings)
     log_check.check_offsets(scan, partitions, epochs)
     check_history(sent, logs, scan, findings)

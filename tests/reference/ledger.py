@@ -21,6 +21,7 @@ SELECTED = {
     "ip": "{0}::text",
     "texts": "{0}",
     "uuid": "{0}::text",
+    "beginning": "(extract(epoch FROM greatest({0}, 'epoch')) * 1000000)::bigint",  # perhaps -infinity
 }
 ROW_COLUMNS = [("tenant_id", "text"), ("seq", "int64"), ("prev_checksum", "bytes"), ("checksum", "bytes")] + [
     (column.name, column.type) for column in chain.REGISTRY]

@@ -11,6 +11,7 @@ from families import TEXT_BOUND
 from jsontext import Number
 
 MAX_INTEGER = 2**53 - 1
+DAYS_OF_400_YEARS = 146_097  # Python has no year 0, RFC 3339 has
 
 _INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 _MONEY = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?0*[0-9]{1,9})?\Z")
@@ -42,7 +43,7 @@ def microseconds(text):
     if hour > 23 or minute > 59 or second > 59 or int(zone_hour or 0) > 23 or int(zone_minute or 0) > 59:
         return None
     try:
-        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+        days = date(year or 400, month, day).toordinal() - date(1970, 1, 1).toordinal() - (0 if year else DAYS_OF_400_YEARS)
     except ValueError:
         return None
     ahead = (int(zone_hour) * 60 + int(zone_minute)) * (-60 if sign == "-" else 60) if sign else 0

@@ -117,7 +117,9 @@ class SecondWriter:
 
 
 def write_read_models(connection, derived):
-    """Fills the empty tables with what the reference derived (read_models.ReadModels)."""
+    """The tables then hold what the reference derived (read_models.ReadModels), and nothing else."""
+    connection.execute("TRUNCATE audit.usage_records, audit.api_keys, audit.api_key_anomalies")
+    connection.execute("UPDATE audit.chain_heads SET late_events = 0")
     for (table, key, columns), rows in zip(tables.TABLES, (derived.usage, derived.keys, derived.anomalies)):
         written = key + [column for column in columns if column[0] not in tables.GENERATED]
         places = ", ".join(PLACEHOLDERS.get(column_type, "%s") for _, column_type in written)

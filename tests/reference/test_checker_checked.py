@@ -16,13 +16,20 @@ from conftest import Sealed, psql
 from decode import Decoded, decode
 from history import HistoryWriter, read_history
 from observe import observe
+from read_model_tables import derive
 from samples import DATA, TOPIC
+from sealing import write_read_models
 
 SECRET = "sk-planted-0123456789abcdef"
 
 
-def findings(sealed, **named):
-    found = checker.check(ledger.Ledger(sealed.connection), sealed.keys, sealed.log.logs, **named)
+def findings(sealed, tamper=None, **named):
+    """The read models follow the ledger as it stands; tamper: a statement that changes them."""
+    database = ledger.Ledger(sealed.connection)
+    write_read_models(sealed.connection, derive(database.rows())[0])
+    if tamper:
+        sealed.connection.execute(tamper)
+    found = checker.check(database, sealed.keys, sealed.log.logs, **named)
     return {finding.invariant: finding.counter_example for finding in found}
 
 
@@ -330,6 +337,13 @@ def test_a_row_erased_by_an_event_stays_faithful(run):
     run.seal("admin.erase", data={"actor": {"type": "system", "id": "dpo"}, "status": "success",
                                   "resource": {"type": "ledger_rows"}, "erased_seqs": [[0, 0]]})
     assert findings(run) == {}
+
+
+@pytest.mark.parametrize("tamper", [
+    "UPDATE audit.usage_records SET output_tokens = output_tokens + 1", "UPDATE audit.api_keys SET status = 'revoked'",
+    "DELETE FROM audit.api_keys WHERE tenant_id = 'beta'", "UPDATE audit.chain_heads SET late_events = 1 WHERE tenant_id = 'beta'"])
+def test_a_read_model_that_is_not_derived_from_the_ledger_is_found(run, tamper):
+    assert set(findings(run, tamper)) == {"I10 derived"}
 
 
 # --- I12 quiet ---------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_what_an_erasure_made_unknowable_is_not_compared(filled):
     """Failures of the key are erased: its personal columns, and the anomalies of their window, are nobody's to derive."""
     nulls = ", ".join(f"{name} = NULL" for name in verify.PERSONAL_NAMES)
     filled.tamper(f"UPDATE audit.ledger SET {nulls} WHERE action = 'auth_failed'")
-    filled.tamper("UPDATE audit.api_keys SET last_used_ip = NULL, user_id = NULL, service = 'x'")
+    filled.tamper("UPDATE audit.api_keys SET last_used_ip = NULL, user_id = NULL, service = 'x', rotation_required = true")
     filled.tamper("UPDATE audit.api_key_anomalies SET ip_address = NULL, severity = 'low'")
     assert differences(filled) == []
     filled.tamper("UPDATE audit.api_keys SET usage_count = 0")
@@ -106,12 +106,10 @@ def test_what_an_erasure_made_unknowable_is_not_compared(filled):
 
 
 def test_thresholds_are_read_from_their_table(filled):
-    for number, types in ((1, VERSION_1.by_type), (2, {"user": VERSION_1.by_type["user"]})):
-        for key_type, values in types.items():
-            filled.connection.execute(
-                f"INSERT INTO audit.api_key_thresholds (version, key_type, in_force_from, {', '.join(values)})"
-                f" VALUES (%s, %s, {MICROSECONDS}, {', '.join(['%s'] * len(values))}) ON CONFLICT DO NOTHING",
-                (number, key_type, 0 if number == 1 else 7, *values.values()))
+    values = VERSION_1.by_type["user"]
+    filled.connection.execute(
+        f"INSERT INTO audit.api_key_thresholds (version, key_type, in_force_from, {', '.join(values)})"
+        f" VALUES (2, 'user', {MICROSECONDS}, {', '.join(['%s'] * len(values))})", (7, *values.values()))
     first, second = thresholds(ledger.Ledger(filled.connection))
-    assert first.by_type == VERSION_1.by_type
-    assert (second.number, second.in_force_from, list(second.by_type)) == (2, 7, ["user"])
+    assert first == VERSION_1
+    assert (second.number, second.in_force_from, second.by_type) == (2, 7, {"user": values})

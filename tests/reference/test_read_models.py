@@ -186,6 +186,14 @@ def test_given_times_count_in_any_zone_to_the_microsecond(chain):
     assert (found["grace_given"], found["grace_period_end"]) == (None, NOON + 2 + 24 * HOUR)
 
 
+@pytest.mark.parametrize("text, days", [
+    ("0001-01-01T00:00:00Z", -719_162), ("0001-01-01T00:00:00+00:01", None), ("0000-02-29T00:00:00Z", None),
+    ("0000-12-31T23:00:00-01:00", -719_162), ("9999-12-31T00:00:00+23:59", 2_932_895), ("9999-12-31T23:59:59-00:01", None)])
+def test_given_times_are_those_of_the_years_1_to_9999(chain, text, days):
+    found = only(keys(chain.key("updated", NOON, {"expires_at": text}).rows))["expires_given"]
+    assert (found if found is None else found // DAY) == days
+
+
 @pytest.mark.parametrize("events, expected", [
     (["created"], (False, None)),
     (["created", "updated because"], (True, "because")),
