@@ -44,7 +44,8 @@ def lives_of_keys():
     """Every key is created; one waits for its rotation, one was rotated, one is past its end, one got more rights."""
     for company in kCompanies:
         for number, key in enumerate(company.keys):
-            yield key_event(company, "created", at("08:00:00", days=-40, seconds=number), key,
+            age = 20 if key.type == "integration" else 40  # days; an integration key lives for 30
+            yield key_event(company, "created", at("08:00:00", days=-age, seconds=number), key,
                             permissions_after=["chat:write"], rpm_limit=600 if key.type == "service" else None)
     amara, old, crm = kAcme.key("key-acme-amara"), kUmbrella.key("key-umbrella-old"), kUmbrella.key("key-umbrella-crm")
     for day in range(-30, 0):  # her mornings

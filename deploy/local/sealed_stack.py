@@ -110,7 +110,7 @@ class SealedStack:
         self._wait("every record to be sealed", lambda: int(psql(self._database(), sql)) >= end, kSealedDeadlineSeconds)
 
     def verify(self) -> None:
-        done = subprocess.run([str(self._binary), "verify", "--config", str(self.config)])
+        done = subprocess.run([str(self._binary), "verify", "--read-models", "--config", str(self.config)])
         if done.returncode != 0:
             raise StepFailed(f"sealstream verify ended with exit code {done.returncode}")
 

@@ -110,6 +110,29 @@ def test_the_pasted_line_publishes_an_event_that_the_pasted_query_shows(newcomer
     assert re.search(r"family +\| auth", after) and re.search(r"action +\| login", after)
 
 
+def questions():
+    """(query, answer) of each question in the README's section Ask."""
+    section = re.search(r"^## Ask\n(.*?)^## ", (kDeploy.parent / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1]
+    return re.findall(r"```sql\n(.*?)```\n\n```\n(.*?)```", section, re.DOTALL)
+
+
+def test_the_questions_of_the_readme_have_these_answers(newcomer):
+    assert len(questions()) == 5
+    database = newcomer.status()["database"]
+    for query, answer in questions():
+        told = subprocess.run(["psql", "-X", database, "-c", query], capture_output=True, text=True, check=True).stdout
+        assert [line.rstrip() for line in told.strip().splitlines()] == answer.strip().splitlines(), told
+
+
+def test_every_view_and_every_type_of_anomaly_has_rows_to_look_at(newcomer):
+    views = [view for view, in newcomer.ask("SELECT viewname FROM pg_views WHERE schemaname = 'audit' ORDER BY 1")]
+    assert "gateway_audit_events" in views
+    empty = [view for view in [*views, "usage_records", "api_keys"] if newcomer.ask(f"SELECT 1 FROM audit.{view} LIMIT 1") == []]
+    assert empty == []
+    types = {kind for kind, in newcomer.ask("SELECT DISTINCT anomaly_type FROM audit.api_key_anomalies")}
+    assert len(types) == 6
+
+
 def test_secrets_lie_in_files_of_their_owner_and_nowhere_else(newcomer):
     secret_files = [*(newcomer.state / "passwords").iterdir(), newcomer.state / "keyring.yaml"]
     assert len(secret_files) == 7
