@@ -31,7 +31,7 @@ kPromised = {
                     " buffer_limit_bytes backpressure_seconds_total halted_partitions ready build_info",
 }
 kLabels = {"topic", "family", "reason", "flush_reason", "result", "rule", "partition", "event", "cause", "kind", "stage",
-           "code", "sqlstate_class", "resolution", "version", "le", "quantile"}
+           "type", "severity", "code", "sqlstate_class", "resolution", "version", "le", "quantile"}
 
 
 @pytest.fixture(scope="module")
