@@ -1,6 +1,6 @@
 """Random histories of all six families: what gateways and key services of many tenants publish in some weeks.
 
-A history is drawn from its seed alone (and the moment at which it ends). Keys are created, used, changed, rotated and revoked;
+A history is drawn from its seed alone, and lies in the weeks before kEnd_us. Keys are created, used, changed, rotated and revoked;
 attacks on them lie at the thresholds of the rules, one below, and far above. Times progress, out of order within minutes
 and sometimes later; many are equal or lie on a boundary. Some events are published twice, some ids name two events, and some
 records are refused. Kafka's clock is now: so a refused record brings a tenant's watermark to now, which a few tenants
@@ -9,6 +9,7 @@ must bear in the middle, and the others at the end.
 
 import json
 import random
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
@@ -20,6 +21,7 @@ from read_models import read_models, rows_of_log
 
 kSecond, kMinute, kHour, kDay = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 kEpoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+kEnd_us = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
 kNames = ["ada", "bob", "eve", "ünïcode", 'quo"te', "back\\slash", "{brace,comma}", "NULL", "tab\there", "", " "]
 kKeyTypes = ["user", "user", "user", "service", "integration", "emergency", "emergency", "system", "other", None]
 kOperations = ["chat"] * 6 + ["embeddings", "create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "retrieval"]
@@ -267,18 +269,15 @@ class Tenant:
 
 
 class History:
-    """records: in the order in which they are published; each tenant's in one partition (they have its name as key).
+    """records: in the order in which they are published; each tenant's in one partition (they have its name as key)."""
 
-    end: datetime; every event's time is before it, but for a few at the end that claim to be of tomorrow.
-    """
-
-    def __init__(self, seed, events, tenants, end, days=21):
-        self._dice, self._end = random.Random(seed), int(end.timestamp() * kSecond)
+    def __init__(self, seed, events, tenants, days=21):
+        self._dice = random.Random(seed)
         queues = []
         for number in range(tenants):
             dice = random.Random(f"{seed}/{number}")
-            life = Tenant(dice, events // tenants, self._end - days * kDay, self._end)
-            queues.append(published(dice, f"tenant-{number}", life.events, self._end, refused_in_the_middle=number % 10 == 3))
+            life = Tenant(dice, events // tenants, kEnd_us - days * kDay, kEnd_us)
+            queues.append(published(dice, f"tenant-{number}", life.events, refused_in_the_middle=number % 10 == 3))
         self.records = list(interleaved(self._dice, queues))
 
     def resolving(self):
@@ -296,11 +295,11 @@ class History:
         return self
 
     def _log(self):
-        """All records in one partition, as if they were published now."""
+        """All records in one partition, as if they were published a day after the end."""
         log = PartitionLog(0, len(self.records))
         for offset, record in enumerate(self.records):
             headers = tuple((name.encode(), value) for name, value in record.headers)
-            log.records[offset] = KafkaRecord("", 0, 0, offset, self._end // 1000 + offset, record.key, record.value, headers)
+            log.records[offset] = KafkaRecord("", 0, 0, offset, (kEnd_us + kDay) // 1000 + offset, record.key, record.value, headers)
         return log
 
 
@@ -312,18 +311,19 @@ def interleaved(dice, queues):
     return (next(places[number]) for number in turns)
 
 
-def published(dice, tenant, events, end, refused_in_the_middle):
+def published(dice, tenant, events, refused_in_the_middle):
     """A tenant's records in the order of publishing: by time, but for delays; with duplicates, conflicts and refusals."""
     def delay():
         return dice.choices([dice.randrange(2 * kSecond), dice.randrange(4 * kMinute), dice.randrange(12 * kMinute),
                              dice.randrange(3 * kHour)], [80, 15, 4, 1])[0]
 
     ordered = sorted(events, key=lambda event: event[0] + delay())
-    ordered += [(end + hours * kHour, "auth", "login", {"actor": {"type": "user", "id": "u-1"}, "status": "success",
-                                                        "method": "sso"}) for hours in (-1, *dice.choice([(), (), (20,)]))]
+    tomorrow = time.time_ns() // 1000 + 20 * kHour
+    ordered += [(moment, "auth", "login", {"actor": {"type": "user", "id": "u-1"}, "status": "success", "method": "sso"})
+                for moment in (kEnd_us, *dice.choice([(), (), (tomorrow,)]))]
     records = []
-    for place, (time, family, action, data) in enumerate(ordered):
-        record = as_record(dice, tenant, time, family, action, data)
+    for place, (moment, family, action, data) in enumerate(ordered):
+        record = as_record(dice, tenant, moment, family, action, data)
         records.append(record)
         if dice.random() < 0.02 and len(records) > 200:
             records.append(records[-dice.randint(1, 200)])

@@ -248,7 +248,7 @@ def unusual_time(key, window, thresholds):
     requests, limit = len(window.requests), thresholds["unusual_requests"]
     if key.type_at(window.end) not in ("user", "emergency") or requests < limit:
         return
-    if key.times[0] // MINUTE_US * MINUTE_US > window.start - thresholds["unusual_history_days"] * DAY_US:
+    if key.times[0] > window.start - thresholds["unusual_history_days"] * DAY_US:
         return
     if key.requests_before(window.start) < thresholds["unusual_history_requests"]:
         return
