@@ -71,6 +71,9 @@ class Assignment {
   /// Holds nothing; answers the group, where it waits for an answer. No record of before is delivered after.
   /// Throws SourceError.
   void unassign();
+  /// The same while the client leaves its group: does not wait until fetchers have stopped, and so is called
+  /// once more when it has left. Throws SourceError.
+  void unassign_leaving();
   /// Forwards again what strayed, and starts fetchers again for seeks that found theirs stopped. Throws
   /// SourceError.
   void mend();
@@ -97,7 +100,9 @@ class Assignment {
   Held& make_held(const PartitionId& id);
   bool seek_once(const PartitionId& id, Offset offset);
   void restart_for_seeks();
+  void hold_nothing();
   void stop_fetchers();
+  bool tell_fetchers_to_stop();
   void drain_own_queues();
   void start_fetchers(const Positions& positions);
   void forward(Held& held);

@@ -164,7 +164,16 @@ void Consumer::let_go(const std::vector<PartitionId>& partitions) {
   } else {
     listener_->revoked(partitions);
   }
-  assignment_.unassign();
+  release();
+}
+
+/// Whoever leaves the group gets no answer any more.
+void Consumer::release() {
+  if (leaving_) {
+    assignment_.unassign_leaving();
+  } else {
+    assignment_.unassign();
+  }
 }
 
 void Consumer::assign(std::span<const Start> starts) {
@@ -183,6 +192,7 @@ void Consumer::leave() {
   watch_.stop();
   const Queue queue(rd_kafka_queue_new(client_.get()));
   const KafkaError refused(rd_kafka_consumer_close_queue(client_.get(), queue.get()));
+  leaving_ = !refused;
   const Clock::time_point deadline = Clock::now() + options_.leave_deadline;
   while (!refused && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < deadline) {
     rd_kafka_queue_poll_callback(queue.get(), static_cast<int>(kPoll.count()));
@@ -194,7 +204,7 @@ void Consumer::leave() {
   if (!held.empty()) {
     listener_->revoked(held);
   }
-  assignment_.unassign();
+  release();
 }
 
 void Consumer::failed(const char* code, const char* message) noexcept { probe_.kafka_error(code, message); }

@@ -39,6 +39,7 @@ class Consumer final : public Source, private Group, private ClientCallbacks {
   void poll(milliseconds timeout);
   void take(std::vector<PartitionId> partitions);
   void let_go(const std::vector<PartitionId>& partitions);
+  void release();
   void leave();
 
   const KafkaOptions options_;
@@ -52,6 +53,7 @@ class Consumer final : public Source, private Group, private ClientCallbacks {
   GroupListener* listener_ = nullptr;  ///< while serve runs
   std::vector<PartitionId> held_;      ///< what the listener was given
   bool answered_ = true;               ///< the group does not wait for an assign call
+  bool leaving_ = false;               ///< the client was told to leave, and does
   std::exception_ptr thrown_;          ///< by the listener, through librdkafka's frames
 };
 

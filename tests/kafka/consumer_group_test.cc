@@ -165,6 +165,24 @@ TEST(ConsumerGroup, IsLeftInOrderWhenTheListenerThrows) {
   EXPECT_TRUE(eventually([&] { return next.assigned_now().size() == 2; }, milliseconds(5'000)));
 }
 
+TEST(ConsumerGroup, IsLeftSoonHoweverOftenOneLeaves) {
+  const std::string topic = make_topic(2);
+  const std::vector<PartitionId> ids = partitions_of(topic, 2);
+  KafkaOptions options = options_for({topic});
+  options.group_instance_id = "one-place";  // comes back at once
+  Taken taken;
+  for (int time = 0; time < 150; ++time) {
+    send_to_all(ids, 1, time);
+    Member member(options, 2, taken);
+    member.start();
+    ASSERT_TRUE(eventually([&] { return behind(taken, ids, time + 1).empty(); }));
+    const auto begin = std::chrono::steady_clock::now();
+    member.stop();  // waits for ever, where librdkafka owes an answer
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, options.leave_deadline);
+  }
+  expect_everything_once(taken, ids, 150);
+}
+
 TEST(ConsumerGroup, SaysSoWhenAnotherProcessTakesItsPlaceForGood) {
   const std::string topic = make_topic(2);
   KafkaOptions options = options_for({topic});
