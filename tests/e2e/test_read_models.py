@@ -42,7 +42,7 @@ def ingest(deployment, records, lanes, batch_rows, interruptions=()):
             deployment.end_writers()
             continue
         ingester.signal(interruption)
-        ingester.wait_end()
+        assert ingester.wait_end() == (0 if interruption == signal.SIGTERM else -interruption)
         ingester.start().wait_ready()
     deployment.wait_sealed(records, 120)
     stop(ingester)
