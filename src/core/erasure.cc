@@ -3,17 +3,10 @@
 #include <simdjson.h>
 
 namespace sealstream {
-namespace {
-
-bool says(const Row& row, Column column, std::string_view text) {
-  return row.has(column) && row.bytes(column) == text;
-}
-
-}  // namespace
 
 bool is_erasure(const Row& row) {
-  return says(row, Column::family, "admin") && says(row, Column::action, "erase") &&
-         says(row, Column::resource_type, "ledger_rows");
+  return row.says(Column::family, "admin") && row.says(Column::action, "erase") &&
+         row.says(Column::resource_type, "ledger_rows");
 }
 
 std::vector<SeqRange> erased_seqs(const Row& row, Seq seq) {

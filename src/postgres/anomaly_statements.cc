@@ -9,13 +9,9 @@
 namespace sealstream {
 namespace {
 
-bool says(const Row& row, Column column, std::string_view text) {
-  return row.has(column) && row.bytes(column) == text;
-}
-
 bool resolves(const Row& row) {
-  return says(row, Column::family, "admin") && says(row, Column::action, "resolve") &&
-         says(row, Column::resource_type, "api_key_anomaly") && row.has(Column::resource_id);
+  return row.says(Column::family, "admin") && row.says(Column::action, "resolve") &&
+         row.says(Column::resource_type, "api_key_anomaly") && row.has(Column::resource_id);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ struct ReadModelCheckOptions {
 };
 
 /// In one REPEATABLE READ transaction that ends with ROLLBACK. What it needs beside reading is the right to
-/// make temporary tables. Throws LedgerError. Costs several passes over the ledger: see README.
+/// make temporary tables. Throws LedgerError. Costs several passes over the ledger.
 /// Precondition: `connection`'s answer timeout is as long as a statement may take.
 ReadModelCheck check_read_models(Connection& connection, const ReadModelCheckOptions& options);
 

@@ -1,7 +1,7 @@
 #include "postgres/read_model_rebuild.h"
 
-#include "postgres/classify.h"
 #include "postgres/expected_models.h"
+#include "postgres/reading.h"
 
 namespace sealstream {
 namespace {
@@ -82,28 +82,15 @@ class Rebuild {
   std::vector<RebuiltTable> done_;
 };
 
-template <class Work>
-auto rebuilding(Connection& connection, Work work) {
-  Phase phase = Phase::connect;
-  try {
-    connection.open();
-    phase = Phase::statements;
-    return work();
-  } catch (const DatabaseError& error) {
-    connection.rollback();
-    throw to_ledger_error(error, phase);
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> tenants_to_rebuild(Connection& connection, const RebuildOptions& options) {
-  return rebuilding(connection, [&] { return Rebuild(connection, options).tenants(); });
+  return reading(connection, [&] { return Rebuild(connection, options).tenants(); });
 }
 
 std::vector<RebuiltTable> rebuild_read_models(Connection& connection, const RebuildOptions& options,
                                               const std::function<void(const RebuildStep&)>& begin) {
-  return rebuilding(connection, [&] { return Rebuild(connection, options).run(begin); });
+  return reading(connection, [&] { return Rebuild(connection, options).run(begin); });
 }
 
 }  // namespace sealstream

@@ -1,4 +1,5 @@
-// How a command reads: a row's columns one after the other, and errors as the ledger's port knows them.
+// How a command works on the database: a row's columns one after the other, and errors as the ledger's port
+// knows them.
 #pragma once
 
 #include <optional>

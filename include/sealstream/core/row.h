@@ -25,6 +25,11 @@ class Row {
     return std::string_view(values_).substr(slot(column).begin, slot(column).length);
   }
 
+  /// Whether the column is set, to these bytes.
+  bool says(Column column, std::string_view bytes_of_it) const {
+    return has(column) && bytes(column) == bytes_of_it;
+  }
+
   void set_text(Column column, std::string_view utf8) { set(column, ColumnType::text, utf8); }
   void set_int(Column column, std::int64_t value) { set_int64(column, ColumnType::int64, value); }
   void set_timestamp(Column column, Timestamp value) {
