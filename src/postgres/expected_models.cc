@@ -90,6 +90,11 @@ void ExpectedModels::drop() {
 
 void ExpectedModels::judge(const std::string& tenant) {
   const Parameter who = Parameter::text(tenant);
+  // An erasure may have taken since the last call what is kept of attempts.
+  connection_.run_one(
+      {"UPDATE pg_temp.api_key_attempts AS a SET user_id = l.user_id, client_ip = l.client_ip"
+       " FROM audit.ledger AS l WHERE a.tenant_id = $1 AND l.tenant_id = a.tenant_id AND l.seq = a.seq",
+       {who}});
   const Answer last = connection_.run_one(
       {"SELECT coalesce(max(seq), -1) FROM pg_temp.key_steps WHERE tenant_id = $1", {who}});
   std::int64_t judged = int8_at(last, 0, 0);

@@ -55,13 +55,14 @@ class Rebuild {
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog, pg_temp;"
         "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;"
         "SET LOCAL idle_in_transaction_session_timeout = 0");
-    if (model != ReadModel::usage_records) expected.find_erased(tenant);
     if (model == ReadModel::api_key_anomalies) {
       expected.prepare_windows();
       expected.judge(tenant);
     }
     connection_.run_one(
         {"SELECT FROM audit.chain_heads WHERE tenant_id = $1 FOR UPDATE", {Parameter::text(tenant)}});
+    // An erasure holds the head too: behind it none is overlooked, and none comes any more.
+    if (model != ReadModel::usage_records) expected.find_erased(tenant);
     if (model == ReadModel::api_key_anomalies) expected.judge(tenant);  // what came meanwhile
     for (RebuiltTable& table : done_) {
       if (table.table->model == model) write(table, tenant);

@@ -19,11 +19,8 @@ class ReadModelErasureTest : public testing::Test {
  protected:
   /// Erases these rows of acme as audit_eraser.
   void erase(const std::string& where) {
-    const std::string seqs = ledger_.value(
-        "SELECT array_agg(seq ORDER BY seq) FROM audit.ledger WHERE tenant_id = 'acme' AND " + where);
-    ASSERT_NE(seqs, "") << where;
     RawSession eraser(ledger_.as("audit_eraser"));
-    eraser.run("SELECT audit.erase_rows('acme', " + ledger_.erasure() + ", '" + seqs + "', '" + seqs + "')");
+    eraser.run(ledger_.erase_sql(where));
   }
 
   void expect_equal() {

@@ -1,5 +1,7 @@
 #include "postgres/read_model_ledger.h"
 
+#include <gtest/gtest.h>
+
 namespace sealstream {
 namespace {
 
@@ -142,6 +144,13 @@ void ReadModelLedger::append_erasure() {
   erase.set_text(Column::resource_type, "ledger_rows");
   erase.set_json(Column::detail, R"({"erased_seqs": [[0, 1000]]})");
   erasure_ = append("acme", 2902, erase);
+}
+
+std::string ReadModelLedger::erase_sql(const std::string& where) {
+  const std::string seqs =
+      value("SELECT array_agg(seq ORDER BY seq) FROM audit.ledger WHERE tenant_id = 'acme' AND " + where);
+  EXPECT_NE(seqs, "") << where;
+  return "SELECT audit.erase_rows('acme', " + erasure() + ", '" + seqs + "', '" + seqs + "')";
 }
 
 }  // namespace sealstream

@@ -23,6 +23,9 @@ class ReadModelLedger {
   /// The seq of acme's last row: an erasure of every row before it, which was announced but not done.
   std::string erasure() const { return std::to_string(erasure_.value()); }
 
+  /// Erases these rows of acme, which the erasure names; for audit_eraser.
+  std::string erase_sql(const std::string& where);
+
   SealedLedger& sealed() { return sealed_; }
   ConnectionOptions as(const std::string& role) { return sealed_.database().as(role); }
   /// As the superuser, without triggers.

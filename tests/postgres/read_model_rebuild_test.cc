@@ -7,6 +7,7 @@
 
 #include <future>
 
+#include "app/read_model_report.h"
 #include "postgres/eventually.h"
 #include "postgres/raw_session.h"
 #include "postgres/read_model_ledger.h"
@@ -63,6 +64,21 @@ TEST_F(ReadModelRebuildTest, ABatchThatHoldsTheHeadIsWaitedForAndItsRowsCount) {
     rebuild.get();
     EXPECT_EQ(ledger_.check({.model = model}).difference_count(), 0);
   }
+}
+
+TEST_F(ReadModelRebuildTest, AnErasureThatIsWaitedForIsNotUndone) {
+  const std::string anomalies =
+      "SELECT count(*) FROM audit.api_key_anomalies WHERE num_nonnulls(user_id, ip_address) > 0";
+  ASSERT_NE(ledger_.value(anomalies), "0");
+  RawSession eraser(ledger_.as("audit_eraser"));
+  eraser.run("BEGIN; " + ledger_.erase_sql("user_id <> 'dpo' OR client_ip IS NOT NULL"));
+  auto rebuild = start_rebuild({.tenant = "acme", .model = ReadModel::api_key_anomalies});
+  ASSERT_TRUE(rebuild_waits_for_a_lock());
+  eraser.run("COMMIT");
+  rebuild.get();
+  EXPECT_EQ(ledger_.value(anomalies), "0");
+  const ReadModelCheck check = ledger_.check();
+  EXPECT_EQ(check.difference_count(), 0) << read_model_text(check);
 }
 
 TEST_F(ReadModelRebuildTest, OnlyBatchesOfTheTenantThatIsRebuiltWait) {
