@@ -11,6 +11,8 @@ DROP FUNCTION audit.refused_holds(bytea, bytea, bytea[], bytea[], bytea[]);
 REVOKE EXECUTE ON FUNCTION audit.key_address(inet), audit.key_window_start(interval, timestamptz) FROM audit_eraser;
 DROP POLICY quarantine_eraser_update ON audit.quarantine;
 DROP POLICY quarantine_eraser_select ON audit.quarantine;
+DROP TRIGGER api_key_anomalies_refuse_new_value ON audit.api_key_anomalies;
+DROP FUNCTION audit.refuse_new_value();
 DROP POLICY api_key_anomalies_eraser_update ON audit.api_key_anomalies;
 DROP POLICY api_key_anomalies_eraser_select ON audit.api_key_anomalies;
 DROP POLICY api_key_seen_eraser_delete ON audit.api_key_seen;

@@ -44,10 +44,26 @@ CREATE POLICY api_key_seen_eraser_delete ON audit.api_key_seen FOR DELETE TO aud
 GRANT SELECT (tenant_id, key_id, kind, bucket), DELETE ON audit.api_key_seen TO audit_eraser;
 
 CREATE POLICY api_key_anomalies_eraser_select ON audit.api_key_anomalies FOR SELECT TO audit_eraser USING (true);
-CREATE POLICY api_key_anomalies_eraser_update ON audit.api_key_anomalies FOR UPDATE TO audit_eraser USING (true)
-  WITH CHECK (user_id IS NULL AND ip_address IS NULL OR resolved_by IS NULL);
+CREATE POLICY api_key_anomalies_eraser_update ON audit.api_key_anomalies FOR UPDATE TO audit_eraser
+  USING (true) WITH CHECK (true);
 GRANT SELECT (tenant_id, anomaly_id, subject, key_id, user_id, ip_address, window_start, window_end, resolved_by),
       UPDATE (user_id, ip_address, resolved_by) ON audit.api_key_anomalies TO audit_eraser;
+-- A row may keep a value that is another person's. A policy sees the new row only, and cannot tell it from one that is put in.
+CREATE FUNCTION audit.refuse_new_value() RETURNS trigger
+  LANGUAGE plpgsql SET search_path = pg_catalog, audit, pg_temp
+AS $$
+BEGIN
+  RAISE insufficient_privilege USING MESSAGE = 'an erasure only takes values away';
+END
+$$;
+REVOKE ALL ON FUNCTION audit.refuse_new_value() FROM PUBLIC;
+CREATE TRIGGER api_key_anomalies_refuse_new_value BEFORE UPDATE OF user_id, ip_address, resolved_by ON audit.api_key_anomalies
+  FOR EACH ROW
+  WHEN ((NEW.user_id IS NOT NULL AND NEW.user_id IS DISTINCT FROM OLD.user_id
+         OR NEW.ip_address IS NOT NULL AND NEW.ip_address IS DISTINCT FROM OLD.ip_address
+         OR NEW.resolved_by IS NOT NULL AND NEW.resolved_by IS DISTINCT FROM OLD.resolved_by)
+        AND NOT pg_has_role('audit_writer', 'USAGE') AND NOT pg_has_role('audit_rebuilder', 'USAGE'))
+  EXECUTE FUNCTION audit.refuse_new_value();
 
 CREATE POLICY quarantine_eraser_select ON audit.quarantine FOR SELECT TO audit_eraser USING (true);
 CREATE POLICY quarantine_eraser_update ON audit.quarantine FOR UPDATE TO audit_eraser USING (true)

@@ -266,6 +266,9 @@ def test_an_erasure_waits_for_the_writer_of_the_chain(filled):
 def test_what_the_eraser_may_do_by_hand_is_to_take_values_away(eraser):
     for statement in ("UPDATE audit.api_keys SET user_id = 'mallory'", "UPDATE audit.api_key_attempts SET client_ip = '::1'",
                       "UPDATE audit.api_key_anomalies SET resolved_by = 'mallory', user_id = 'm'",
+                      "UPDATE audit.api_key_anomalies SET resolved_by = 'mallory', user_id = NULL, ip_address = NULL",
+                      "UPDATE audit.api_key_anomalies SET user_id = 'mallory', resolved_by = NULL",
+                      "UPDATE audit.api_key_anomalies SET ip_address = '::1', resolved_by = NULL",
                       "UPDATE audit.quarantine SET value = 'forged', value_length = 6", "DELETE FROM audit.api_keys",
                       "UPDATE audit.api_key_activity SET addresses = ARRAY['\\xab'::bytea]",
                       "UPDATE audit.ledger SET user_id = NULL", "UPDATE audit.ledger SET user_id = 'mallory'",
