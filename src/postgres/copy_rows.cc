@@ -1,5 +1,6 @@
 #include "postgres/copy_rows.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -132,8 +133,11 @@ void append_copy_trailer(CopyBuffer& out) {
 void CopyRows::encode(const std::vector<SealedRow>& rows) {
   used_.clear();
   last_ = nullptr;
-  for (const auto& row : rows) {
-    append_copy_row(leaf_of(row.row->timestamp_value(Column::recorded_at)).buffer, row);
+  sorted_.clear();
+  for (const auto& row : rows) sorted_.push_back(&row);
+  std::ranges::stable_sort(sorted_, {}, &SealedRow::tenant);
+  for (const auto* row : sorted_) {
+    append_copy_row(leaf_of(row->row->timestamp_value(Column::recorded_at)).buffer, *row);
   }
   for (std::size_t i = 0; i < used_.size(); ++i) append_copy_trailer(kept_[i]->buffer);
 }

@@ -47,7 +47,8 @@ struct LeafRows {
 /// Rows by leaf, encoded. Keeps its buffers from batch to batch: a lane's ledger owns one.
 class CopyRows {
  public:
-  /// Encodes `rows`, all of them whole, in their order within each leaf.
+  /// Encodes `rows`, all of them whole: tenants by the bytes of their names, a tenant's rows in their order.
+  /// So two writers of the same tenants wait for one another at the first of them, and never in a circle.
   void encode(const std::vector<SealedRow>& rows);
   /// The leaves in the order in which `rows` named them first. Dies with the next encode.
   const std::vector<const LeafRows*>& leaves() const { return used_; }
@@ -57,6 +58,7 @@ class CopyRows {
 
   std::vector<std::unique_ptr<LeafRows>> kept_;
   std::vector<const LeafRows*> used_;
+  std::vector<const SealedRow*> sorted_;
   LeafRows* last_ = nullptr;
   Timestamp last_begin_, last_end_;
 };
