@@ -78,7 +78,7 @@ SELECT
   sum(coalesce(cache_read_tokens, 0)::numeric) AS cache_read_tokens,
   sum(coalesce(cache_write_tokens, 0)::numeric) AS cache_write_tokens,
   sum(coalesce(reasoning_tokens, 0)::numeric) AS reasoning_tokens,
-  sum(coalesce(cost_usd, 0)) AS cost_usd
+  trim_scale(sum(coalesce(cost_usd, 0))) AS cost_usd
 FROM call
 GROUP BY 1, 2, 3, 4, 5, 6, 7;
 GRANT SELECT ON audit.usage_from_ledger TO audit_auditor, audit_rebuilder;
