@@ -172,19 +172,23 @@ BEGIN
       CROSS JOIN unnest('{1,3,5,10,30,60,1440}'::int[]) AS span (minutes)) AS c
     WHERE first_minute < next_minute),
 
-  -- Of the two lengths that are judged for errors only, the windows of keys with enough of them.
+  -- Of the two lengths that are judged for errors only, the windows that have enough of them for the requests of the
+  -- minutes with errors alone.
   faulty AS (
     SELECT c.tenant_id, c.minutes, a.key_id, audit.key_window_start(c.length, a.minute) AS window_start,
            min(c.judged_seq) AS judged_seq
     FROM closing AS c
     CROSS JOIN LATERAL (
-      SELECT a.key_id, a.minute, a.errors FROM api_key_activity AS a
+      SELECT a.key_id, a.minute, a.requests, a.errors FROM api_key_activity AS a
       WHERE a.tenant_id = c.tenant_id COLLATE "POSIX" AND a.minute >= c.first_minute AND a.minute < c.next_minute
         AND a.errors > 0 OFFSET 0) AS a
     WHERE c.minutes IN (5, 1440)
     GROUP BY 1, 2, 3, 4
-    HAVING sum(a.errors) >= (
-      SELECT min(least(error_requests * error_permille, error_day_requests * error_day_permille)) / 1000 FROM threshold)),
+    HAVING EXISTS (
+      SELECT FROM threshold AS t
+      WHERE 1000 * sum(a.errors) >= CASE c.minutes
+        WHEN 5 THEN t.error_permille * greatest(t.error_requests, sum(a.requests))
+        ELSE t.error_day_permille * greatest(t.error_day_requests, sum(a.requests)) END)),
   key_window AS (
     SELECT a.tenant_id, a.minutes, a.key_id, a.window_start, min(a.judged_seq) AS judged_seq,
            sum(a.requests)::bigint AS requests, sum(a.errors)::bigint AS errors,

@@ -159,6 +159,15 @@ def test_the_other_part_of_a_condition_is_missing(judged, history):
     assert judged(history) == []
 
 
+def test_errors_of_a_day_are_held_against_the_requests_of_every_minute(judged):
+    def history(good):
+        """A hundred minutes with an error and nothing else, and requests that went well in minutes of their own."""
+        return until(kDay, History().use(-12 * kHour, 100, 400, response_code=500).use(9.5, good, 20))
+
+    assert judged(history(300)) == [("high_error_rate", "errors_day", "medium", 250, 250)]
+    assert judged(history(301)) == []
+
+
 @pytest.mark.parametrize("history, severities", [
     (requests(899, "user"), ["medium"]), (requests(900, "user"), ["high"]), (requests(3000, "user"), ["critical"]),
     (requests(179, "emergency"), ["medium"]), (requests(180, "emergency"), ["high"]), (requests(600, "emergency"), ["critical"]),
