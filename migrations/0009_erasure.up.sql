@@ -144,7 +144,8 @@ BEGIN
         total_tokens = u.total_tokens - used.total_tokens,
         cache_read_tokens = u.cache_read_tokens - used.cache_read_tokens,
         cache_write_tokens = u.cache_write_tokens - used.cache_write_tokens,
-        reasoning_tokens = u.reasoning_tokens - used.reasoning_tokens, cost_usd = u.cost_usd - used.cost_usd
+        reasoning_tokens = u.reasoning_tokens - used.reasoning_tokens,
+        cost_usd = trim_scale(u.cost_usd - used.cost_usd)
     FROM used
     WHERE u.tenant_id = tenant AND u.department_id = used.department_id AND u.user_id = used.user_id
       AND u.provider = used.provider AND u.model = used.model AND u.route = used.route
@@ -156,7 +157,7 @@ BEGIN
      total_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd)
   SELECT tenant, department_id, '', provider, model, route, time_bucket, sum(requests), sum(errors), sum(input_tokens),
          sum(output_tokens), sum(total_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens),
-         sum(cost_usd)
+         trim_scale(sum(cost_usd))
   FROM taken
   GROUP BY department_id, provider, model, route, time_bucket
   ON CONFLICT (tenant_id, department_id, user_id, provider, model, route, time_bucket) DO UPDATE
@@ -165,7 +166,8 @@ BEGIN
       total_tokens = u.total_tokens + excluded.total_tokens,
       cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
       cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
-      reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens, cost_usd = u.cost_usd + excluded.cost_usd;
+      reasoning_tokens = u.reasoning_tokens + excluded.reasoning_tokens,
+      cost_usd = trim_scale(u.cost_usd + excluded.cost_usd);
 
   DELETE FROM audit.usage_records AS u WHERE u.tenant_id = tenant AND u.requests = 0;
 END
