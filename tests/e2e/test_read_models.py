@@ -5,9 +5,11 @@ Method: random histories (histories.py), whose seeds the tests' names show. The 
 into a database of its own: the reference finds no difference in any row, and the databases are equal to the byte.
 """
 
+import json
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 
@@ -15,7 +17,7 @@ from deployment import wait_until
 from histories import History
 from kafka_log import read_log
 from ledger import open_ledger
-from producers import Producer
+from producers import ContinuousProducer, Producer
 from read_model_tables import compare_read_models
 from read_models import read_models, rows_of_log
 
@@ -115,3 +117,61 @@ def test_200_000_events_of_50_tenants_by_two_instances_of_which_one_is_killed_an
     assert 0 < restored.sealed() < records
     ingest(restored, records, lanes=2, batch_rows=5_000)
     assert fingerprint(restored) == fingerprint(first)
+
+
+class HistoryProducer(ContinuousProducer):
+    """Publishes a history on a thread of its own, and at the end what is left of it."""
+
+    def __init__(self, deployment, history, rate_per_s):
+        super().__init__(deployment, (), rate_per_s)
+        self._records = iter(history.records)
+
+    def send_events(self, count, _):
+        for record in islice(self._records, count):
+            self.send(record.key, record.value, record.headers)
+
+    def __exit__(self, *failure):
+        self._stop.set()
+        self._thread.join()
+        self.send_events(None, ())
+        super().__exit__(*failure)
+
+
+# Whoever writes a read model holds the tenant's head, as the ingester's batches do.
+kSpoil = """
+BEGIN;
+SELECT FROM audit.chain_heads WHERE tenant_id = '{0}' FOR UPDATE;
+DELETE FROM audit.usage_records AS t WHERE tenant_id = '{0}' AND hashtext(t::text) % 3 = 0;
+UPDATE audit.usage_records AS t SET requests = requests + 1, cost_usd = 0 WHERE tenant_id = '{0}' AND hashtext(t::text) % 3 = 1;
+DELETE FROM audit.api_keys WHERE tenant_id = '{0}' AND key_id = 'k-0';
+UPDATE audit.api_keys SET usage_count = 7, status = 'revoked' WHERE tenant_id = '{0}' AND key_id = 'k-1';
+DELETE FROM audit.api_key_activity AS t WHERE tenant_id = '{0}' AND hashtext(t::text) % 5 = 0;
+UPDATE audit.api_key_activity SET requests = requests + 500 WHERE tenant_id = '{0}' AND key_id = 'k-1';
+DELETE FROM audit.api_key_seen AS t WHERE tenant_id = '{0}' AND hashtext(t::text) % 5 = 1;
+DELETE FROM audit.api_key_attempts AS t WHERE tenant_id = '{0}' AND hashtext(t::text) % 5 = 2;
+DELETE FROM audit.api_key_anomalies AS t WHERE tenant_id = '{0}' AND hashtext(t::text) % 3 = 0;
+UPDATE audit.api_key_anomalies AS t SET severity = 'low', resolved = NOT resolved
+WHERE tenant_id = '{0}' AND hashtext(t::text) % 3 = 1;
+COMMIT"""
+
+
+def test_what_is_spoiled_while_ingestion_goes_on_is_rebuilt_while_it_goes_on(deployment):
+    history = History(11, 20_000, 5).resolving()
+    tenants = sorted({record.key.decode() for record in history.records})
+    with ThreadPoolExecutor(1) as beside, HistoryProducer(deployment, history, 400):
+        instances = [deployment.ingester(name, ingest={"lanes": 2}) for name in "ab"]
+        for goal in (2_000, 4_000, 6_000):
+            wait_until(lambda: deployment.sealed() >= goal, 120, f"{goal} records sealed")
+            for tenant in tenants:
+                deployment.as_superuser(kSpoil.format(tenant))
+            before = deployment.sealed()
+            rebuild = beside.submit(deployment.sealstream, "rebuild", "read-models", "--execute", "--json")
+            wait_until(lambda: deployment.sealed() > before or rebuild.done(), 120, "a batch beside the rebuild")
+            tables = {table["table"]: table for table in json.loads(rebuild.result(120))["tables"]}
+            assert deployment.sealed() > before, "nothing was ingested beside the rebuild"
+            assert all(table["added"] + table["changed"] > 0 for table in tables.values()), tables
+        assert deployment.sealed() < len(history.records), "the history ended before the last rebuild"
+    deployment.wait_sealed(len(history.records), 120)
+    stop(*instances)
+    deployment.check()
+    deployment.sealstream("verify", "--read-models")
