@@ -7,12 +7,11 @@ the same settings; where the server spent its time is told by pg_stat_statements
 """
 
 import argparse
-import json
 import re
 import subprocess
 
 import psycopg
-from ingest_bench import spread
+from figures import cell, finish, spread, table
 from stage import Deployment, kRoot, kServerSettings, stage, Backlog
 
 kReadModelsBegan = "1da462f"  # the last revision without read models
@@ -76,10 +75,23 @@ def measure(before, events, tenant_count, pairs):
     for name, done in runs.items():
         result[name] = {"rows_per_s": spread([run["rows_per_s"] for run in done], 0),
                         **{key: spread([run[key + "_s"] * micro for run in done], 1)
-                           for key in ("sealstream_cpu", "server_cpu", "broker_cpu")},
+                           for key in ("sealstream_cpu", "server_cpu", "broker_cpu", "other_cpu")},
                         "by_statement": {kind: spread([run["by_statement"][kind] * 1000 / events for run in done])
                                          for kind in done[0]["by_statement"]}}
     return result
+
+
+def text(result):
+    yield from [f"## change_bench: {result['events']:,} events, {result['tenants']:,} tenants (Zipf 1), {result['pairs']} interleaved "
+                f"pairs, against revision {result['revision']}", "",
+                f"Rows/s of this tree as a share of that revision's, pair by pair: **{cell(result['ratio'])}**", ""]
+    before, now = result["before"], result["now"]
+    keys = {"rows/s": "rows_per_s", "Sealstream, CPU µs an event": "sealstream_cpu", "PostgreSQL, CPU µs an event": "server_cpu",
+            "broker, CPU µs an event": "broker_cpu", "everything else, CPU µs an event": "other_cpu"}
+    rows = [[title, before[key], now[key]] for title, key in keys.items()]
+    rows += [[f"PostgreSQL, {kind}, elapsed µs an event", before["by_statement"][kind], spent]
+             for kind, spent in now["by_statement"].items()]
+    yield from table(["median (min to max)", "before", "now"], rows)
 
 
 def main():
@@ -89,7 +101,7 @@ def main():
     parser.add_argument("--tenants", type=int, default=10_000)
     parser.add_argument("--pairs", type=int, default=3)
     arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.before, arguments.events, arguments.tenants, arguments.pairs)))
+    finish(measure(arguments.before, arguments.events, arguments.tenants, arguments.pairs), text)
 
 
 if __name__ == "__main__":

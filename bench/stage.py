@@ -1,6 +1,7 @@
 """Where the benchmarks run: a broker and a database of their own, a backlog in a topic, and the CPU seconds of every process."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,9 @@ from events import lines, tenants  # noqa: E402
 from servers import KafkaBroker, PostgresCluster  # noqa: E402
 
 kTicks = os.sysconf("SC_CLK_TCK")
-kServerSettings = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "lz4"}
+kServerSettings = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "lz4",
+                   "track_commit_timestamp": "on"}
+kPagesDealt = 64  # of the heap, about 450 rows: neighbours stay together, as in a batch
 
 
 @contextmanager
@@ -32,14 +35,15 @@ def stage(settings=kServerSettings):
             yield postgres, kafka, path
 
 
-def publish(kafka, topic, count, tenant_count, exponent):
-    """Fills the topic; returns bytes of JSON per event."""
+def publish(kafka, topic, records):
+    """Sends these lines (events.py); returns bytes of JSON an event."""
     command = ["kcat", "-P", "-b", kafka.address, "-t", topic, "-K", "\t", "-X", "topic.partitioner=murmur2_random",
                "-X", "enable.idempotence=true", "-X", "acks=all", "-X", "compression.codec=lz4"]
     kcat = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
-    size = 0
-    for line in lines(count, tenants(tenant_count, exponent)):
+    count = size = 0
+    for line in records:
         kcat.stdin.write(line)
+        count += 1
         size += len(line) - line.index("\t") - 2
     kcat.stdin.close()
     assert kcat.wait() == 0
@@ -58,15 +62,10 @@ def cpu_seconds(pids):
     return total / kTicks
 
 
-def wait_sealed(session, records, deadline_s=600):
-    """Looks ten times a second, on one session, so that looking costs the server next to nothing; returns what is sealed."""
-    end = time.monotonic() + deadline_s
-    while True:
-        sealed = session.execute("SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions").fetchone()[0]
-        if sealed >= records:
-            return sealed
-        assert time.monotonic() < end, f"{sealed} of {records} records sealed after {deadline_s} s"
-        time.sleep(0.1)
+def machine_cpu_seconds():
+    """What all cores were busy for so far: user, nice, system, interrupts (man 5 proc); neither idle nor stolen."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:8]]
+    return (sum(fields[:3]) + fields[5] + fields[6]) / kTicks
 
 
 class ServerCpu:
@@ -87,69 +86,118 @@ class ServerCpu:
         return self._now() - self._before
 
 
-class Backlog:
-    """A topic that holds `count` events, drained as often as wanted, each time into a new database."""
+class Cpu:
+    """CPU seconds since it was made: PostgreSQL's, the broker's, the program's, and what the machine did beside them."""
 
-    def __init__(self, postgres, kafka, directory, count, tenant_count, exponent=1.0):
+    def __init__(self, postgres, kafka):
+        self._server, self._kafka = ServerCpu(postgres), kafka
+        self._broker, self._machine = cpu_seconds([kafka.pid]), machine_cpu_seconds()
+
+    def used(self, pids=()):
+        """pids: of programs that were started since."""
+        used = {"sealstream_cpu_s": cpu_seconds(pids), "server_cpu_s": self._server.used(),
+                "broker_cpu_s": cpu_seconds([self._kafka.pid]) - self._broker}
+        return used | {"other_cpu_s": max(0.0, machine_cpu_seconds() - self._machine - sum(used.values()))}
+
+
+kClaimed = """SELECT count(DISTINCT owner) FILTER (WHERE claimed_at >= %(start)s), max(claimed_at),
+  coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions HAVING bool_and(claimed_at >= %(start)s)"""
+
+
+def wait_claimed(session, start, owners, deadline_s=60):
+    """Until that many instances hold all partitions since that moment; (when the last was claimed, what was sealed by then)."""
+    end = time.monotonic() + deadline_s
+    while True:
+        found = session.execute(kClaimed, {"start": start}).fetchone()
+        if found and found[0] == owners:
+            return found[1:]
+        assert time.monotonic() < end, f"not all partitions are claimed after {deadline_s} s"
+        time.sleep(0.02)
+
+
+def wait_sealed(session, records, deadline_s=600):
+    """Looks ten times a second, on one session, so that looking costs the server next to nothing; returns what is sealed."""
+    end = time.monotonic() + deadline_s
+    while True:
+        sealed = session.execute("SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions").fetchone()[0]
+        if sealed >= records:
+            return sealed
+        assert time.monotonic() < end, f"{sealed} of {records} records sealed after {deadline_s} s"
+        time.sleep(0.1)
+
+
+class Backlog:
+    """A topic that holds `count` events, drained as often as wanted, each time into a new database.
+
+    records: the lines to fill it with, in place of events of about 800 bytes.
+    """
+
+    def __init__(self, postgres, kafka, directory, count, tenant_count, exponent=1.0, records=None, partitions=12):
         self.postgres, self.kafka, self.count = postgres, kafka, count
         self._directory = directory
-        self._runs = 0
-        first = self._deployment()
-        self.topic = first.topic
-        self.event_bytes = publish(kafka, self.topic, count, tenant_count, exponent)
-        first.close()
+        self._log = Deployment(postgres, kafka, self._run_directory(), partitions)
+        self._log.close()
+        self.topic = self._log.topic
+        self.event_bytes = self.publish(records or lines(count, tenants(tenant_count, exponent)))
 
-    def _deployment(self, program=Deployment):
-        self._runs += 1
-        directory = self._directory / f"run-{self._runs}"
-        directory.mkdir()
-        return program(self.postgres, self.kafka, directory)
+    def _run_directory(self):
+        return Path(tempfile.mkdtemp(prefix="run-", dir=self._directory))
+
+    def publish(self, records):
+        return publish(self.kafka, self.topic, records)
 
     def empty_database(self, program=Deployment):
-        """A migrated database without rows, for that class of deployments; close() it."""
-        deployed = self._deployment(program)
-        if hasattr(self, "topic"):
-            deployed.topic = self.topic
-            deployed.config = deployed.write_config("commands", 1)
-        return deployed.migrate()
+        """A migrated database without rows, for that class of deployments; close() it. What was before is on disk by then."""
+        deployed = program(self.postgres, self.kafka, self._run_directory(), log_of=self._log).migrate()
+        self.postgres.psql("CHECKPOINT")
+        return deployed
 
-    def drain(self, deployed, dump=None):
-        """Seconds from the first row to the last, and CPU seconds of sealstream, PostgreSQL and the broker meanwhile."""
-        server, broker = ServerCpu(self.postgres), cpu_seconds([self.kafka.pid])
-        ingester = deployed.ingester(kafka={"group_id": deployed.database})
-        with psycopg.connect(deployed.uri("auditor"), autocommit=True) as session:
-            sealed = wait_sealed(session, 1)
-            begin = time.monotonic()
-            wait_sealed(session, self.count)
-            seconds = time.monotonic() - begin
-        own = cpu_seconds([ingester.pid])
-        result = {"seconds": seconds, "rows": self.count - sealed, "rows_per_s": (self.count - sealed) / seconds,
-                  "sealstream_cpu_s": own, "server_cpu_s": server.used(),
-                  "broker_cpu_s": cpu_seconds([self.kafka.pid]) - broker}
-        ingester.signal(15)
-        ingester.wait_end()
+    def drain(self, deployed, dump=None, records=None, instances=1):
+        """Rows/s from the claim of the partitions to the last commit; and, from before the start, CPU seconds and peak memory.
+
+        records: sealed in all at the end, where the database holds some already. dump: a file for the ledger's rows.
+        """
+        with psycopg.connect(deployed.uri_for_checker(), autocommit=True) as session:
+            start = session.execute("SELECT clock_timestamp()").fetchone()[0]
+            cpu = Cpu(self.postgres, self.kafka)
+            ingesters = [deployed.start_ingester(f"{start:%H%M%S}-{number}", kafka={"group_id": deployed.database})
+                         for number in range(instances)]
+            began, before = wait_claimed(session, start, instances)
+            sealed = wait_sealed(session, records or self.count)
+            used = cpu.used([ingester.pid for ingester in ingesters])
+            ended = session.execute("SELECT max(pg_xact_commit_timestamp(xmin)) FROM audit.partitions").fetchone()[0]
+        seconds = (ended - began).total_seconds()
+        peak = max(ingester.peak_memory_mib() for ingester in ingesters)
+        for ingester in ingesters:
+            ingester.signal(15)
+        for ingester in ingesters:
+            ingester.wait_end()
         if dump is not None:
-            self._dump(deployed, dump)
-        return result
+            self.dump(deployed, dump)
+        return {"seconds": seconds, "rows": sealed - before, "rows_per_s": (sealed - before) / seconds, "peak_mib": peak, **used}
 
-    def _leaf(self, deployed):
+    def dump(self, deployed, file, part=0, parts=1):
+        """Rows of the ledger as they lie in the heap, which is the order they were written in. parts: pages dealt out in turn."""
         leaves = self.postgres.psql("SELECT tableoid::regclass FROM audit.ledger GROUP BY 1", deployed.database).split()
         assert len(leaves) == 1, f"the run wrote {leaves}: run the benchmark within one month"
-        return leaves[0]
+        self.leaf = leaves[0]
+        rows = f"(SELECT * FROM {self.leaf} WHERE (ctid::text::point)[0]::bigint / {kPagesDealt} % {parts} = {part})"
+        self.postgres.psql(f"SET max_parallel_workers_per_gather = 0;\n\\copy {rows} to '{file}' binary", deployed.database)
+        return file
 
-    def _dump(self, deployed, dump):
-        """The rows as they lie in the heap, which is the order they were written in."""
-        self.leaf = self._leaf(deployed)
-        self.postgres.psql(f"\\copy {self.leaf} to '{dump}' binary", deployed.database)
-
-    def copy(self, deployed, dumps):
-        """The same rows by psql \\copy … binary into an empty ledger, one session a file, and CPU seconds of PostgreSQL."""
+    def copy(self, deployed, dumps, into=None):
+        """The same rows by psql \\copy … binary into an empty ledger, one session a file: rows/s and CPU seconds."""
+        into = into or self.leaf
         self.postgres.psql(f"SELECT audit.ensure_partition(to_timestamp({time.time()}))", deployed.database)
-        server = ServerCpu(self.postgres)
+        cpu, clients = Cpu(self.postgres, self.kafka), resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.monotonic()
-        uri = self.postgres.uri("postgres", self.postgres.superuser_password, deployed.database)
-        sessions = [subprocess.Popen(["psql", "-qX", uri, "-c", f"\\copy {self.leaf} from '{dump}' binary"])
+        sessions = [subprocess.Popen(["psql", "-qX", deployed.uri_for_checker(), "-c", f"\\copy {into} from '{dump}' binary"])
                     for dump in dumps]
         assert all(session.wait() == 0 for session in sessions)
-        seconds = time.monotonic() - begin
-        return {"seconds": seconds, "rows_per_s": self.count / seconds, "server_cpu_s": server.used()}
+        seconds, used, ended = time.monotonic() - begin, cpu.used(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        client = ended.ru_utime + ended.ru_stime - clients.ru_utime - clients.ru_stime
+        copied = int(self.postgres.psql(f"SELECT count(*) FROM {into}", deployed.database))
+        assert copied == self.count, f"{copied} rows of {self.count}"
+        return {"seconds": seconds, "rows_per_s": copied / seconds, "server_cpu_s": used["server_cpu_s"],
+                "broker_cpu_s": used["broker_cpu_s"], "client_cpu_s": client,
+                "other_cpu_s": max(0.0, used["other_cpu_s"] - client)}
