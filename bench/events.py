@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 kSpan = timedelta(minutes=30)
 kFamilies = ["llm_call"] * 7 + ["tool_invocation"] * 2 + ["api_key"]
+kActions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used"}
 
 
 def tenants(count, exponent=1.0, seed=1):
@@ -19,7 +20,8 @@ def tenants(count, exponent=1.0, seed=1):
         yield from dice.choices(names, cum_weights=weights, k=10_000)
 
 
-def _data(family, dice):
+def data(family, dice):
+    """An event's data."""
     common = {"actor": {"type": "user", "id": f"u-{dice.randrange(100_000)}", "email": "amara.okafor@acme.example"},
               "department_id": "engineering", "session_id": f"s-{dice.getrandbits(48):012x}", "status": "success",
               "client": {"type": "sdk", "ip": f"203.0.113.{dice.randrange(1, 255)}", "user_agent": "openai-python/1.99"}}
@@ -48,11 +50,10 @@ def lines(count, tenant_names, seed=1):
     """`count` lines as kcat -K with a tab reads them: the tenant, a tab, a structured CloudEvent."""
     dice = random.Random(seed)
     begin = datetime.now(timezone.utc) - kSpan
-    actions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used"}
     for number, tenant in zip(range(count), tenant_names):
         family = dice.choice(kFamilies)
         time = (begin + kSpan * number / count).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         identity = f"01JB{number:012d}{dice.getrandbits(40):010x}"
-        event = {"specversion": "1.0", "id": identity, "source": "bench", "type": f"audit.{family}.{actions[family]}.v1",
-                 "time": time, "tenantid": tenant, "data": _data(family, dice)}
+        event = {"specversion": "1.0", "id": identity, "source": "bench", "type": f"audit.{family}.{kActions[family]}.v1",
+                 "time": time, "tenantid": tenant, "data": data(family, dice)}
         yield f"{tenant}\t{json.dumps(event, separators=(',', ':'))}\n"

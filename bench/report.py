@@ -14,6 +14,7 @@ from pathlib import Path
 import change_bench
 import copy_ceiling
 import ingest_bench
+import latency_bench
 from figures import table
 
 
@@ -41,7 +42,8 @@ class CoreBench:
                                               for run in result["benchmarks"] if run.get("run_type") == "iteration"])
 
 
-kPrograms = {"ingest_bench": ingest_bench, "core_bench": CoreBench, "copy_ceiling": copy_ceiling, "change_bench": change_bench}
+kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "core_bench": CoreBench, "copy_ceiling": copy_ceiling,
+             "change_bench": change_bench}
 
 
 def verdict(relation, limit, measured):
@@ -52,7 +54,8 @@ def verdict(relation, limit, measured):
 
 def target_table(results):
     rows = [[what, f"{relation} {limit:,}", measured, verdict(relation, limit, measured)]
-            for name, result in results.items() for what, relation, limit, measured in getattr(kPrograms[name], "targets", list)(result)]
+            for name, result in results.items() if hasattr(kPrograms[name], "targets")
+            for what, relation, limit, measured in kPrograms[name].targets(result)]
     return ["## Targets", "", *table(["what", "target", "measured", "verdict"], rows)] if rows else []
 
 

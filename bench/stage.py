@@ -47,7 +47,7 @@ def publish(kafka, topic, records):
         size += len(line) - line.index("\t") - 2
     kcat.stdin.close()
     assert kcat.wait() == 0
-    return size / count
+    return size / max(count, 1)
 
 
 def cpu_seconds(pids):
@@ -87,15 +87,18 @@ class ServerCpu:
 
 
 class Cpu:
-    """CPU seconds since it was made: PostgreSQL's, the broker's, the program's, and what the machine did beside them."""
+    """CPU seconds since it was made: PostgreSQL's, the broker's, the program's, and what the machine did beside them.
 
-    def __init__(self, postgres, kafka):
-        self._server, self._kafka = ServerCpu(postgres), kafka
+    running: the program's processes that run already.
+    """
+
+    def __init__(self, postgres, kafka, running=()):
+        self._server, self._kafka, self._running = ServerCpu(postgres), kafka, cpu_seconds(running)
         self._broker, self._machine = cpu_seconds([kafka.pid]), machine_cpu_seconds()
 
     def used(self, pids=()):
-        """pids: of programs that were started since."""
-        used = {"sealstream_cpu_s": cpu_seconds(pids), "server_cpu_s": self._server.used(),
+        """pids: all of the program's processes."""
+        used = {"sealstream_cpu_s": cpu_seconds(pids) - self._running, "server_cpu_s": self._server.used(),
                 "broker_cpu_s": cpu_seconds([self._kafka.pid]) - self._broker}
         return used | {"other_cpu_s": max(0.0, machine_cpu_seconds() - self._machine - sum(used.values()))}
 
