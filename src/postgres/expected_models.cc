@@ -51,8 +51,7 @@ SELECT CASE
     format('%s may not make temporary tables: GRANT TEMPORARY ON DATABASE %I TO %I',
            current_user, current_database(), current_user)
   WHEN to_regclass('audit.usage_from_ledger') IS NULL OR to_regclass('audit.api_keys_from_ledger') IS NULL
-    OR to_regproc('audit.judge_key_windows') IS NULL OR to_regproc('audit.resolve_anomalies') IS NULL
-    OR to_regproc('audit.key_window_steps') IS NULL THEN
+    OR to_regproc('audit.judge_key_windows') IS NULL OR to_regproc('audit.resolve_anomalies') IS NULL THEN
     'a view or function that computes them is not there: see sealstream migrate status'
   ELSE '' END)"});
   return std::string(bytes_at(answer, 0, 0));
@@ -88,21 +87,10 @@ void ExpectedModels::drop() {
       "pg_temp.resolve_anomalies");
 }
 
-void ExpectedModels::judge(const std::string& tenant) {
+std::int64_t ExpectedModels::judge(const std::string& tenant, std::int64_t after) {
+  const std::int64_t last = read_steps(tenant, after);
   const Parameter who = Parameter::text(tenant);
-  // An erasure may have taken since the last call what is kept of attempts.
-  connection_.run_one(
-      {"UPDATE pg_temp.api_key_attempts AS a SET user_id = l.user_id, client_ip = l.client_ip"
-       " FROM audit.ledger AS l WHERE a.tenant_id = $1 AND l.tenant_id = a.tenant_id AND l.seq = a.seq",
-       {who}});
-  const Answer last = connection_.run_one(
-      {"SELECT coalesce(max(seq), -1) FROM pg_temp.key_steps WHERE tenant_id = $1", {who}});
-  std::int64_t judged = int8_at(last, 0, 0);
-  connection_.run_one(
-      {"INSERT INTO pg_temp.key_steps (tenant_id, from_minute, to_minute, seq)"
-       " SELECT $1, s.from_minute, s.to_minute, s.seq FROM audit.key_window_steps($1) AS s WHERE s.seq > $2",
-       {who, Parameter::int8(judged)}});
-  for (;;) {
+  for (std::int64_t judged = after;;) {
     const Answer done = connection_.run_one({R"(
 WITH due AS (SELECT * FROM pg_temp.key_steps WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3),
      steps AS (SELECT array_agg(tenant_id ORDER BY seq) AS tenants, array_agg(from_minute ORDER BY seq) AS from_minutes,
@@ -118,8 +106,28 @@ SELECT coalesce((SELECT max(seq) FROM due), -1), (
 SELECT pg_temp.resolve_anomalies(array_agg(e.tenant_id), array_agg(e.resource_id), array_agg(e.seq),
                                  array_agg(e.event_time), array_agg(e.user_id))
 FROM audit.ledger AS e
-WHERE e.tenant_id = $1 AND e.family = 'admin' AND e.action = 'resolve' AND e.resource_type = 'api_key_anomaly')",
-                       {who}});
+WHERE e.tenant_id = $1 AND e.seq > $2 AND e.seq <= $3
+  AND e.family = 'admin' AND e.action = 'resolve' AND e.resource_type = 'api_key_anomaly')",
+                       {who, Parameter::int8(after), Parameter::int8(last)}});
+  return last;
+}
+
+/// What audit.key_window_steps gives of the whole chain, from where it was read before.
+std::int64_t ExpectedModels::read_steps(const std::string& tenant, std::int64_t after) {
+  const Answer last = connection_.run_one({R"(
+WITH reached AS MATERIALIZED (SELECT max(to_minute) AS minute FROM pg_temp.key_steps WHERE tenant_id = $1),
+     row AS MATERIALIZED (
+       SELECT e.seq, greatest(reached.minute, audit.key_window_start('1 minute',
+                max(least(e.event_time, e.recorded_at)) OVER (ORDER BY e.seq) - interval '5 minutes')) AS minute
+       FROM audit.ledger AS e CROSS JOIN reached WHERE e.tenant_id = $1 AND e.seq > $2),
+     step AS (
+       INSERT INTO pg_temp.key_steps (tenant_id, from_minute, to_minute, seq)
+       SELECT $1, coalesce(r.before, '-infinity'), r.minute, r.seq
+       FROM (SELECT row.*, lag(row.minute, 1, reached.minute) OVER (ORDER BY row.seq) AS before FROM row CROSS JOIN reached) AS r
+       WHERE r.before IS DISTINCT FROM r.minute)
+SELECT coalesce(max(seq), $2) FROM row)",
+                                           {Parameter::text(tenant), Parameter::int8(after)}});
+  return int8_at(last, 0, 0);
 }
 
 }  // namespace sealstream

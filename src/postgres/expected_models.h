@@ -3,6 +3,7 @@
 // nothing but the ledger.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -27,14 +28,19 @@ class ExpectedModels {
   /// Makes empty tables for keys' windows, what they are judged by, and what was found.
   void prepare_windows();
 
-  /// Judges the tenant's windows that closed since the last call for it, up to what the ledger holds now, and
-  /// resolves what its events resolve. Precondition: prepared.
-  void judge(const std::string& tenant);
+  /// Judges the tenant's windows that close with its rows behind the one at `after`, and resolves what those
+  /// resolve; reads no other rows but those of the minutes that close. Returns the seq of the last row, which
+  /// is `after` of the next call for the tenant; of the first it is kNothing.
+  /// Precondition: prepared.
+  static constexpr std::int64_t kNothing = -1;
+  std::int64_t judge(const std::string& tenant, std::int64_t after = kNothing);
 
   /// Drops the functions, before a COMMIT.
   void drop();
 
  private:
+  std::int64_t read_steps(const std::string& tenant, std::int64_t after);
+
   Connection& connection_;
 };
 

@@ -6,6 +6,15 @@
 namespace sealstream {
 namespace {
 
+/// In the last of them the head is locked from the beginning on.
+constexpr int kAttempts = 4;
+
+/// What the tenant's head is locked with. Beside the one, batches change the head, which is no change of its
+/// key, and other rebuilds compute; an erasure takes the head FOR UPDATE and waits. From the one to the other
+/// nothing that waits is in the way: PostgreSQL lets whoever has a row's weaker lock pass.
+constexpr std::string_view kToCompute = "KEY SHARE";
+constexpr std::string_view kToWrite = "NO KEY UPDATE";
+
 class Rebuild {
  public:
   Rebuild(Connection& connection, const RebuildOptions& options)
@@ -41,7 +50,9 @@ class Rebuild {
         if (!wanted(model)) continue;
         step.model = model;
         begin(step);
-        rebuild(expected, tenant, model);
+        int attempts = 0;
+        while (!attempt(expected, tenant, model, ++attempts >= kAttempts) && attempts < kAttempts) {
+        }
       }
     }
     return std::move(done_);
@@ -50,32 +61,74 @@ class Rebuild {
  private:
   bool wanted(ReadModel model) const { return !options_.model || *options_.model == model; }
 
-  void rebuild(ExpectedModels& expected, const std::string& tenant, ReadModel model) {
+  /// One transaction. False where batches changed a row that it noted: there may be more to write.
+  bool attempt(ExpectedModels& expected, const std::string& tenant, ReadModel model, bool locked) {
     connection_.run(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog, pg_temp;"
         "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0;"
         "SET LOCAL idle_in_transaction_session_timeout = 0");
+    lock_head(tenant, kToCompute);
+    if (locked) lock_head(tenant, kToWrite);
+    if (model != ReadModel::usage_records) expected.find_erased(tenant);
+    std::int64_t judged = ExpectedModels::kNothing;
     if (model == ReadModel::api_key_anomalies) {
       expected.prepare_windows();
-      expected.judge(tenant);
+      judged = expected.judge(tenant, expected.judge(tenant));  // again, for what came meanwhile
     }
-    connection_.run_one(
-        {"SELECT FROM audit.chain_heads WHERE tenant_id = $1 FOR UPDATE", {Parameter::text(tenant)}});
-    // An erasure holds the head too: behind it none is overlooked, and none comes any more.
-    if (model != ReadModel::usage_records) expected.find_erased(tenant);
-    if (model == ReadModel::api_key_anomalies) expected.judge(tenant);  // what came meanwhile
-    for (RebuiltTable& table : done_) {
-      if (table.table->model == model) write(table, tenant);
+    std::int64_t left = note(tenant, model);
+    if (left > 0) {
+      lock_head(tenant, kToWrite);
+      if (model == ReadModel::api_key_anomalies) {
+        expected.judge(tenant, judged);
+        note_again(tenant, model, judged);
+        write(model);
+        left = 0;
+      } else {
+        left -= write(model);
+      }
     }
     expected.drop();
     connection_.run("COMMIT");
+    return left == 0;
   }
 
-  void write(RebuiltTable& table, const std::string& tenant) {
-    const Answer answer = connection_.run_one({write_expected_sql(*table.table), {Parameter::text(tenant)}});
-    table.added += int8_at(answer, 0, 0);
-    table.changed += int8_at(answer, 0, 1);
-    table.removed += int8_at(answer, 0, 2);
+  void lock_head(const std::string& tenant, std::string_view strength) {
+    connection_.run_one({"SELECT FROM audit.chain_heads WHERE tenant_id = $1 FOR " + std::string(strength),
+                         {Parameter::text(tenant)}});
+  }
+
+  std::int64_t note(const std::string& tenant, ReadModel model) {
+    std::int64_t noted = 0;
+    for (const RebuiltTable& table : done_) {
+      if (table.table->model != model) continue;
+      connection_.run_one({note_differences_sql(*table.table), {Parameter::text(tenant)}});
+      noted += int8_at(connection_.run_one({count_noted_sql(*table.table)}), 0, 0);
+    }
+    return noted;
+  }
+
+  void note_again(const std::string& tenant, ReadModel model, std::int64_t judged) {
+    for (const RebuiltTable& table : done_) {
+      if (table.table->model != model) continue;
+      connection_.run_one({note_again_sql(*table.table), {Parameter::text(tenant), Parameter::int8(judged)}});
+    }
+  }
+
+  /// Returns how many rows.
+  std::int64_t write(ReadModel model) {
+    std::int64_t rows = 0;
+    for (RebuiltTable& table : done_) {
+      if (table.table->model != model) continue;
+      const Answer answer = connection_.run_one({write_noted_sql(*table.table)});
+      const std::int64_t added = int8_at(answer, 0, 0);
+      const std::int64_t changed = int8_at(answer, 0, 1);
+      const std::int64_t removed = int8_at(answer, 0, 2);
+      table.added += added;
+      table.changed += changed;
+      table.removed += removed;
+      rows += added + changed + removed;
+    }
+    return rows;
   }
 
   Connection& connection_;

@@ -32,12 +32,19 @@ struct RebuildOptions {
   std::optional<ReadModel> model = {};     ///< nothing: all
 };
 
-/// One transaction for each tenant and model, in which the tenant's head is locked: batches with events of
-/// that tenant wait meanwhile, all others go on. What can be computed before is computed before the lock. A
-/// batch takes heads before read models and so does this: they cannot block each other for ever. Stopped
-/// halfway it leaves what is done and nothing half done. Calls `begin` before each step. Throws LedgerError;
-/// a lock that is not got within a minute is one. Precondition: `connection`'s answer timeout is as long as a
-/// statement may take.
+/// For each tenant and model it looks for rows that differ while batches go on, and ends there where none
+/// does. Else it locks the tenant's head, so that batches with events of that tenant wait, all others not,
+/// and writes.
+/// - Usage and keys: the lock lasts as long as the differing rows take to write. What batches changed since
+///   they were looked at is left as it is and looked at again, in the end all of it under the lock.
+/// - Anomalies: it lasts as long as it takes to judge the rows that came since, to look once more at what
+///   differed and at what came, which reads the tenant's rows of the models but not the ledger, and to write.
+/// An erasure in the tenant waits for the one or the other to end, and finds what was written.
+///
+/// Stopped halfway it leaves what is done and nothing half done. A batch takes heads before read models and
+/// so does this: they cannot block each other for ever. Calls `begin` before each tenant and model. Throws
+/// LedgerError; a lock that is not got within a minute is one. Precondition: `connection`'s answer timeout is
+/// as long as a statement may take.
 std::vector<RebuiltTable> rebuild_read_models(Connection& connection, const RebuildOptions& options,
                                               const std::function<void(const RebuildStep&)>& begin);
 

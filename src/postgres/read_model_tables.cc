@@ -126,22 +126,23 @@ std::vector<ReadModelTable> make_tables() {
        with(plain({"events", "first_event", "requests", "errors", "response_bytes", "exports", "key_type",
                    "rpm_limit", "first_seq", "last_seq"}),
             Kind::personal, {"addresses"}),
-       kExpectedActivity},
+       kExpectedActivity, "x.minute"},
       {ReadModel::api_key_anomalies,
        "api_key_seen",
        with(plain({"tenant_id", "key_id", "kind", "bucket"}), Kind::personal, {"value_hash"}),
        {},
-       kExpectedSeen},
+       kExpectedSeen,
+       "x.bucket + interval '30 minutes'"},
       {ReadModel::api_key_anomalies, "api_key_attempts", plain({"tenant_id", "event_time", "seq"}),
        with(plain({"succeeded", "key_id", "key_prefix"}), Kind::personal, {"user_id", "client_ip"}),
-       kExpectedAttempts},
+       kExpectedAttempts, "x.event_time"},
       {ReadModel::api_key_anomalies, "api_key_anomalies", plain({"tenant_id", "anomaly_id"}),
        with(with(plain({"anomaly_type", "severity", "subject", "key_id", "key_prefix", "window_start",
                         "window_end", "request_count", "error_count", "error_rate", "unique_ips",
                         "judged_seq", "resolved", "resolved_at", "created_at"}),
                  Kind::json, {"details"}),
             Kind::personal, {"user_id", "ip_address", "resolved_by"}),
-       kExpectedAnomalies},
+       kExpectedAnomalies, "x.window_end"},
   };
 }
 
@@ -186,11 +187,15 @@ std::string same_key(const ReadModelTable& table, const std::string& one, const 
   return out;
 }
 
-/// Stored rows s beside expected rows l.
-std::string side_by_side(const ReadModelTable& table) {
-  const std::string wanted = " WHERE $1::text IS NULL OR tenant_id = $1)";
-  return "(SELECT * FROM audit." + text(table.name) + wanted + " AS s FULL JOIN (SELECT * FROM (" +
-         text(table.expected) + ") AS expected" + wanted + " AS l ON " + same_key(table, "s.", "l.");
+std::string noted(const ReadModelTable& table) { return "noted_" + text(table.name); }
+std::string noted_again(const ReadModelTable& table) { return "noted_again_" + text(table.name); }
+
+/// Stored rows s beside expected rows l. `which`: what is joined to both, rows x, and a condition.
+std::string side_by_side(const ReadModelTable& table,
+                         const std::string& which = " WHERE $1::text IS NULL OR x.tenant_id = $1") {
+  return "(SELECT x.*, x.xmin AS version FROM audit." + text(table.name) + " AS x" + which +
+         ") AS s FULL JOIN (SELECT x.* FROM (" + text(table.expected) + ") AS x" + which + ") AS l ON " +
+         same_key(table, "s.", "l.");
 }
 
 /// What is shown of one difference, a row of VALUES for each column of the table.
@@ -219,6 +224,17 @@ std::string parts(const ReadModelTable& table) {
 
 constexpr std::string_view kMissing = "s.tenant_id IS NULL";
 constexpr std::string_view kUnexpected = "l.tenant_id IS NULL";
+
+std::string note(const ReadModelTable& table, const std::string& into, const std::string& rows) {
+  const std::string missing(kMissing), unexpected(kUnexpected);
+  const std::string key = list(table.key, [](const ReadModelColumn& column) {
+    return "coalesce(l." + text(column.name) + ", s." + text(column.name) + ") AS " + text(column.name);
+  });
+  return "CREATE TEMPORARY TABLE " + into + " ON COMMIT DROP AS SELECT " + key +
+         (table.columns.empty() ? "" : ", " + names(table.columns, "l.")) + ", NOT (" + unexpected +
+         ") AS expected, s.version FROM " + rows + " WHERE " + missing + " OR " + unexpected + " OR " +
+         differ(table, "s.", "l.");
+}
 
 }  // namespace
 
@@ -277,26 +293,44 @@ SELECT (SELECT count(*) FROM audit.api_keys AS s WHERE ($1::text IS NULL OR s.te
                                        s.window_end)))";
 }
 
-std::string write_expected_sql(const ReadModelTable& table) {
-  const Columns all = all_columns(table);
+std::string note_differences_sql(const ReadModelTable& table) {
+  return note(table, noted(table), side_by_side(table));
+}
+
+std::string note_again_sql(const ReadModelTable& table) {
+  return note(
+      table, noted_again(table),
+      side_by_side(table, " LEFT JOIN pg_temp." + noted(table) + " AS n ON " + same_key(table, "x.", "n.") +
+                              " WHERE x.tenant_id = $1 AND (n.tenant_id IS NOT NULL OR " +
+                              text(table.settled_at) +
+                              " >= (SELECT coalesce(max(to_minute), '-infinity') FROM pg_temp.key_steps"
+                              " WHERE seq <= $2))"));
+}
+
+std::string count_noted_sql(const ReadModelTable& table) {
+  return "SELECT count(*) FROM pg_temp." + noted(table);
+}
+
+std::string write_noted_sql(const ReadModelTable& table) {
   const std::string target = "audit." + text(table.name);
-  std::string conflict = "NOTHING";
+  const std::string from = "pg_temp." + (table.settled_at.empty() ? noted(table) : noted_again(table));
+  const std::string same_row = same_key(table, "s.", "n.") + " AND s.xmin = n.version";
+  std::string changed = "SELECT 1 WHERE false";
   if (!table.columns.empty()) {
-    conflict = "UPDATE SET " +
-               list(table.columns,
-                    [](const ReadModelColumn& column) {
-                      return text(column.name) + " = excluded." + text(column.name);
-                    }) +
-               " WHERE " + differ(table, "s.", "excluded.");
+    changed =
+        "UPDATE " + target + " AS s SET " +
+        list(table.columns,
+             [](const ReadModelColumn& column) { return text(column.name) + " = n." + text(column.name); }) +
+        " FROM " + from + " AS n WHERE n.expected AND " + same_row + " RETURNING 1";
   }
-  return "WITH expected AS MATERIALIZED (SELECT " + names(all) + " FROM (" + text(table.expected) +
-         ") AS expected WHERE tenant_id = $1), removed AS (DELETE FROM " + target +
-         " AS s WHERE s.tenant_id = $1 AND NOT EXISTS (SELECT FROM expected AS l WHERE " +
-         same_key(table, "s.", "l.") + ") RETURNING 1), written AS (INSERT INTO " + target + " AS s (" +
-         names(all) + ") SELECT " + names(all) + " FROM expected ORDER BY " + names(table.key) +
-         " ON CONFLICT (" + names(table.key) + ") DO " + conflict + " RETURNING s.xmax = 0 AS added)" +
-         " SELECT count(*) FILTER (WHERE added), count(*) FILTER (WHERE NOT added),"
-         " (SELECT count(*) FROM removed) FROM written";
+  const std::string all = names(all_columns(table));
+  return "WITH removed AS (DELETE FROM " + target + " AS s USING " + from +
+         " AS n WHERE NOT n.expected AND " + same_row + " RETURNING 1), changed AS (" + changed +
+         "), added AS (INSERT INTO " + target + " (" + all + ") SELECT " + all + " FROM " + from +
+         " WHERE version IS NULL ORDER BY " + names(table.key) + " ON CONFLICT (" + names(table.key) +
+         ") DO NOTHING RETURNING 1)" +
+         " SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed), (SELECT count(*) FROM "
+         "removed)";
 }
 
 }  // namespace sealstream

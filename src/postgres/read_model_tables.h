@@ -34,6 +34,9 @@ struct ReadModelTable {
   std::vector<ReadModelColumn> key;      ///< of its primary key; the tenant first
   std::vector<ReadModelColumn> columns;  ///< all others but generated ones
   std::string_view expected;             ///< a query: what should be in it, of every tenant
+  /// A time in a row x: once the tenant's watermark is behind it, batches only resolve the row and do not
+  /// write it. Empty where they may write every row.
+  std::string_view settled_at = {};
 };
 
 /// All of them; what others are judged by comes first.
@@ -51,8 +54,21 @@ std::string name_differences_sql(const ReadModelTable& table);
 /// $1: the tenant, or NULL. One row of bigints: how many stored keys and anomalies an erasure left open.
 std::string count_open_sql();
 
-/// $1: the tenant. Makes the tenant's rows what they are expected to be and touches no other. One row of
-/// bigints: rows added, changed, removed.
-std::string write_expected_sql(const ReadModelTable& table);
+/// $1: the tenant. Makes a temporary table of the tenant's rows that differ, as they are expected to be, and
+/// with the version that is stored; it lives until the transaction ends. One statement, so batches, which
+/// write ledger and read models together, make no difference.
+std::string note_differences_sql(const ReadModelTable& table);
+
+/// How many rows note_differences_sql() noted: one bigint.
+std::string count_noted_sql(const ReadModelTable& table);
+
+/// For tables with settled_at, behind note_differences_sql(). $1: the tenant. $2: the seq up to which its
+/// windows were judged then. Looks only at the rows that were noted and at those that may have come since,
+/// and notes those that differ now.
+std::string note_again_sql(const ReadModelTable& table);
+
+/// Makes the rows that were noted last what they are expected to be, but for those whose stored version is
+/// another by now. One row of bigints: rows added, changed, removed.
+std::string write_noted_sql(const ReadModelTable& table);
 
 }  // namespace sealstream
