@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 kSpan = timedelta(minutes=30)
 kFamilies = ["llm_call"] * 7 + ["tool_invocation"] * 2 + ["api_key"]
-kActions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used"}
+kActions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used", "auth": "login"}
+kWords = "an audit of every call that a model made with which key for whom and at what cost".split()
 
 
 def tenants(count, exponent=1.0, seed=1):
@@ -22,6 +23,8 @@ def tenants(count, exponent=1.0, seed=1):
 
 def data(family, dice):
     """An event's data."""
+    if family == "auth":
+        return {"actor": {"type": "user", "id": f"u{dice.randrange(100)}"}, "status": "success", "method": "sso"}
     common = {"actor": {"type": "user", "id": f"u-{dice.randrange(100_000)}", "email": "amara.okafor@acme.example"},
               "department_id": "engineering", "session_id": f"s-{dice.getrandbits(48):012x}", "status": "success",
               "client": {"type": "sdk", "ip": f"203.0.113.{dice.randrange(1, 255)}", "user_agent": "openai-python/1.99"}}
@@ -46,14 +49,38 @@ def data(family, dice):
                      "response_bytes": dice.randrange(200, 20_000)}
 
 
-def lines(count, tenant_names, seed=1):
-    """`count` lines as kcat -K with a tab reads them: the tenant, a tab, a structured CloudEvent."""
+def _of_size(content, size, notes, dice):
+    """The data with notes of 200 bytes, so that the event has about that size."""
+    more = (size - 800) // 203
+    return content | {"notes": dice.choices(notes, k=more)} if more > 0 else content
+
+
+def lines(count, tenant_names, seed=1, size=800):
+    """`count` lines as kcat -K with a tab reads them: the tenant, a tab, a structured CloudEvent of about that many bytes.
+
+    size: 200 is the least; what lies below 800 is logins, what lies above has notes, which are personal_detail.
+    """
     dice = random.Random(seed)
     begin = datetime.now(timezone.utc) - kSpan
+    notes = [" ".join(dice.choices(kWords, k=60))[:200] for _ in range(100)]
     for number, tenant in zip(range(count), tenant_names):
-        family = dice.choice(kFamilies)
+        family = dice.choice(kFamilies) if size >= 800 else "auth"
         time = (begin + kSpan * number / count).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         identity = f"01JB{number:012d}{dice.getrandbits(40):010x}"
         event = {"specversion": "1.0", "id": identity, "source": "bench", "type": f"audit.{family}.{kActions[family]}.v1",
-                 "time": time, "tenantid": tenant, "data": data(family, dice)}
+                 "time": time, "tenantid": tenant, "data": _of_size(data(family, dice), size, notes, dice)}
         yield f"{tenant}\t{json.dumps(event, separators=(',', ':'))}\n"
+
+
+def poisoned(records, share, seed=1):
+    """The same lines, but that share of them lacks the attribute `source` and is refused."""
+    dice = random.Random(seed)
+    for line in records:
+        yield line.replace('"source":"bench",', "", 1) if dice.random() < share else line
+
+
+def repeated(sent, fresh, share, seed=1):
+    """As many lines as `sent` has: that share of them from `sent`, in their order, the others from `fresh`."""
+    dice = random.Random(seed)
+    for line, other in zip(sent, fresh):
+        yield line if dice.random() < share else other

@@ -15,6 +15,8 @@ import change_bench
 import copy_ceiling
 import ingest_bench
 import latency_bench
+import scale_bench
+import verify_bench
 from figures import table
 
 
@@ -42,8 +44,8 @@ class CoreBench:
                                               for run in result["benchmarks"] if run.get("run_type") == "iteration"])
 
 
-kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "core_bench": CoreBench, "copy_ceiling": copy_ceiling,
-             "change_bench": change_bench}
+kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "scale_bench": scale_bench, "verify_bench": verify_bench,
+             "core_bench": CoreBench, "copy_ceiling": copy_ceiling, "change_bench": change_bench}
 
 
 def verdict(relation, limit, measured):

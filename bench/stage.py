@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ def stage(settings=kServerSettings):
 def publish(kafka, topic, records):
     """Sends these lines (events.py); returns bytes of JSON an event."""
     command = ["kcat", "-P", "-b", kafka.address, "-t", topic, "-K", "\t", "-X", "topic.partitioner=murmur2_random",
-               "-X", "enable.idempotence=true", "-X", "acks=all", "-X", "compression.codec=lz4"]
+               "-X", "enable.idempotence=true", "-X", "acks=all", "-X", "compression.codec=lz4", "-X", "log_level=3"]
     kcat = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
     count = size = 0
     for line in records:
@@ -141,7 +142,7 @@ class Backlog:
         self._log = Deployment(postgres, kafka, self._run_directory(), partitions)
         self._log.close()
         self.topic = self._log.topic
-        self.event_bytes = self.publish(records or lines(count, tenants(tenant_count, exponent)))
+        self.event_bytes = self.publish(lines(count, tenants(tenant_count, exponent)) if records is None else records)
 
     def _run_directory(self):
         return Path(tempfile.mkdtemp(prefix="run-", dir=self._directory))
@@ -155,10 +156,11 @@ class Backlog:
         self.postgres.psql("CHECKPOINT")
         return deployed
 
-    def drain(self, deployed, dump=None, records=None, instances=1):
+    def drain(self, deployed, dump=None, records=None, instances=1, late=()):
         """Rows/s from the claim of the partitions to the last commit; and, from before the start, CPU seconds and peak memory.
 
         records: sealed in all at the end, where the database holds some already. dump: a file for the ledger's rows.
+        late: lines for the topic while the instances own partitions and are stopped; the time then runs from when they go on.
         """
         with psycopg.connect(deployed.uri_for_checker(), autocommit=True) as session:
             start = session.execute("SELECT clock_timestamp()").fetchone()[0]
@@ -166,18 +168,32 @@ class Backlog:
             ingesters = [deployed.start_ingester(f"{start:%H%M%S}-{number}", kafka={"group_id": deployed.database})
                          for number in range(instances)]
             began, before = wait_claimed(session, start, instances)
+            if late:
+                began = self._publish_late(session, ingesters, late)
             sealed = wait_sealed(session, records or self.count)
             used = cpu.used([ingester.pid for ingester in ingesters])
             ended = session.execute("SELECT max(pg_xact_commit_timestamp(xmin)) FROM audit.partitions").fetchone()[0]
         seconds = (ended - began).total_seconds()
         peak = max(ingester.peak_memory_mib() for ingester in ingesters)
         for ingester in ingesters:
-            ingester.signal(15)
+            ingester.signal(signal.SIGTERM)
         for ingester in ingesters:
             ingester.wait_end()
         if dump is not None:
             self.dump(deployed, dump)
         return {"seconds": seconds, "rows": sealed - before, "rows_per_s": (sealed - before) / seconds, "peak_mib": peak, **used}
+
+    def _publish_late(self, session, ingesters, records):
+        """Within the session timeout, so that they keep their partitions; returns when they go on."""
+        for ingester in ingesters:
+            ingester.signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        self.publish(records)
+        assert time.monotonic() - begin < 9, "filling the topic took longer than the consumer group waits: send fewer events"
+        went_on = session.execute("SELECT clock_timestamp()").fetchone()[0]
+        for ingester in ingesters:
+            ingester.signal(signal.SIGCONT)
+        return went_on
 
     def dump(self, deployed, file, part=0, parts=1):
         """Rows of the ledger as they lie in the heap, which is the order they were written in. parts: pages dealt out in turn."""
