@@ -11,7 +11,8 @@ constexpr int kAttempts = 4;
 
 /// What the tenant's head is locked with. Beside the one, batches change the head, which is no change of its
 /// key, and other rebuilds compute; an erasure takes the head FOR UPDATE and waits. From the one to the other
-/// nothing that waits is in the way: PostgreSQL lets whoever has a row's weaker lock pass.
+/// nothing that waits is in the way: PostgreSQL lets whoever has a row's weaker lock pass, and the stronger
+/// one lets the weaker of another rebuild be, as FOR UPDATE would not.
 constexpr std::string_view kToCompute = "KEY SHARE";
 constexpr std::string_view kToWrite = "NO KEY UPDATE";
 

@@ -98,10 +98,10 @@ class ReadModelRebuildTest : public testing::Test {
     return std::async(std::launch::async, [this, options] { return ledger_.rebuild(options); });
   }
 
-  bool waits_for_a_lock(const std::string& role) {
+  bool waits_for_a_lock(const std::string& role, const std::string& sessions = "1") {
     return becomes_true([&] {
       return ledger_.value("SELECT count(*) FROM pg_stat_activity WHERE usename = '" + role +
-                           "' AND datname = current_database() AND wait_event_type = 'Lock'") == "1";
+                           "' AND datname = current_database() AND wait_event_type = 'Lock'") == sessions;
     });
   }
 
@@ -156,6 +156,23 @@ TEST_P(EachModelRebuildTest, AnErasureWaitsAndTakesWhatWasPutBackMeanwhile) {
                 " FROM audit.api_key_attempts)"),
             "0");
   expect_equal({.tenant = "acme"});
+}
+
+TEST_P(EachModelRebuildTest, OfTwoAtTheSameTimeOneWritesEachRow) {
+  ledger_.run(spoil_sql(GetParam()));
+  const std::int64_t differences = ledger_.check({.tenant = "acme", .model = GetParam()}).difference_count();
+  SuperuserSession batch(ledger_.value("SELECT current_database()"));
+  batch.run("BEGIN; UPDATE audit.chain_heads SET events = events WHERE tenant_id = 'acme'");
+  auto one = start_rebuild({.tenant = "acme", .model = GetParam()});
+  auto other = start_rebuild({.tenant = "acme", .model = GetParam()});
+  ASSERT_TRUE(waits_for_a_lock("audit_rebuilder", "2"));
+  batch.run("COMMIT");
+  std::int64_t written = 0;
+  for (auto* rebuild : {&one, &other}) {
+    for (const RebuiltTable& table : rebuild->get()) written += table.added + table.changed + table.removed;
+  }
+  EXPECT_EQ(written, differences);
+  expect_equal({.tenant = "acme", .model = GetParam()});
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EachModelRebuildTest, testing::ValuesIn(kReadModels),
