@@ -8,7 +8,7 @@ timestamp would be too small, since PostgreSQL takes it before it flushes the WA
 
 | column | means |
 |---|---|
-| p50 … max | ms from the moment the event was due to the look that saw it; the first second of each rate, and a first run that warms up, are left out |
+| p50 … max | ms from the moment the event was due to the look that saw it; a run to warm up and each rate's first second are left out |
 | from Kafka | the same from recorded_at, the broker's LogAppendTime in whole ms |
 | drained after | ms from the last event's due moment until all are visible; a rate is sustained when that is under a second |
 | producer late | p99 of how late the producer was to call produce(), which is in the latency |
@@ -89,7 +89,7 @@ def measure(rates, seconds, tenant_count):
 
 def text(result):
     yield from [f"## latency_bench: from the producer to the visible row, open loop, {result['tenants']:,} tenants (Zipf 1)", "",
-                "Milliseconds from the moment an event was due. CPU in µs an event; a rate that leaves cores idle pays for them awake.", ""]
+                "Milliseconds from the moment an event was due. CPU in µs an event, what is spent on waiting included.", ""]
     yield from table(["events/s", "p50", "p99", "p99.9", "max", "from Kafka: p50", "p99", "drained after", "producer late", "sustained",
                       "CPU: ours", "server", "broker", "other"],
                      [[f"{run['rate']:,.0f}", *run["ms"].values(), run["from_kafka_ms"]["p50"], run["from_kafka_ms"]["p99"],

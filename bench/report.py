@@ -15,7 +15,9 @@ import change_bench
 import copy_ceiling
 import ingest_bench
 import latency_bench
+import memory_bench
 import scale_bench
+import takeover_bench
 import verify_bench
 from figures import table
 
@@ -44,8 +46,9 @@ class CoreBench:
                                               for run in result["benchmarks"] if run.get("run_type") == "iteration"])
 
 
-kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "scale_bench": scale_bench, "verify_bench": verify_bench,
-             "core_bench": CoreBench, "copy_ceiling": copy_ceiling, "change_bench": change_bench}
+kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "scale_bench": scale_bench, "takeover_bench": takeover_bench,
+             "verify_bench": verify_bench, "memory_bench": memory_bench, "core_bench": CoreBench, "copy_ceiling": copy_ceiling,
+             "change_bench": change_bench}
 
 
 def verdict(relation, limit, measured):

@@ -88,6 +88,9 @@ def run(postgres, kafka, directory, case, events):
         backlog.publish(repeated(sent, case.records(count, seed=2), case.duplicates))
         postgres.psql("CHECKPOINT")
     drain = backlog.drain(deployed, records=sealed + count, instances=case.instances, late=sent if late else ())
+    outcomes = deployed.ask("SELECT sum(duplicate)::float, sum(quarantined)::float FROM audit.partitions")[0]
+    for outcome, share in zip(outcomes, (case.duplicates, case.poison)):
+        assert abs(outcome / count - share) < 0.02, f"{case}: {outcomes} duplicates and refused of {count}"
     deployed.close()
     return figures(drain, count, sum(map(len, sent)) / count)
 

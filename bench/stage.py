@@ -27,12 +27,12 @@ kPagesDealt = 64  # of the heap, about 450 rows: neighbours stay together, as in
 
 
 @contextmanager
-def stage(settings=kServerSettings):
+def stage(settings=kServerSettings, kafka_settings=None):
     """(PostgreSQL, Kafka), fresh, gone afterwards. fsync and synchronous_commit stay on."""
     with tempfile.TemporaryDirectory(prefix="sealstream-bench-") as directory:
         os.chmod(directory, 0o711)  # the user postgres must pass
         path = Path(directory)
-        with PostgresCluster(path / "postgres", settings) as postgres, KafkaBroker(path / "kafka") as kafka:
+        with PostgresCluster(path / "postgres", settings) as postgres, KafkaBroker(path / "kafka", kafka_settings) as kafka:
             yield postgres, kafka, path
 
 
@@ -136,10 +136,11 @@ class Backlog:
     records: the lines to fill it with, in place of events of about 800 bytes.
     """
 
-    def __init__(self, postgres, kafka, directory, count, tenant_count, exponent=1.0, records=None, partitions=12):
+    def __init__(self, postgres, kafka, directory, count, tenant_count, exponent=1.0, records=None, partitions=12,
+                 topic_settings=None):
         self.postgres, self.kafka, self.count = postgres, kafka, count
         self._directory = directory
-        self._log = Deployment(postgres, kafka, self._run_directory(), partitions)
+        self._log = Deployment(postgres, kafka, self._run_directory(), partitions, topic_settings)
         self._log.close()
         self.topic = self._log.topic
         self.event_bytes = self.publish(lines(count, tenants(tenant_count, exponent)) if records is None else records)
