@@ -1,8 +1,9 @@
-"""What PostgreSQL itself can take: psql \\copy … binary of the rows that a run produced, in 1 to 4 sessions, and without indexes.
+"""What PostgreSQL itself can take, and what its indexes cost: psql \\copy … binary of the rows that a run produced, one session.
 
     bench/run copy_ceiling          (or: "$(tests/run --python)" bench/copy_ceiling.py --events 300000)
 
-Empty at the start, the rows in the order in which the run wrote them, dealt to the sessions as in ingest_bench.
+Empty at the start, the rows in the order in which the run wrote them, into a table without indexes, into one with the chain's index
+alone, and into the ledger with all of its indexes and triggers, in turn. Several sessions are in ingest_bench.
 """
 
 import argparse
@@ -10,13 +11,19 @@ import argparse
 from figures import finish, spread, table
 from stage import Backlog, stage
 
-kSessions = (1, 2, 3, 4)
+kTables = {
+    "no index": "CREATE TABLE audit.other (LIKE audit.ledger)",
+    "unique (tenant_id, seq)": "CREATE TABLE audit.other (LIKE audit.ledger, UNIQUE (tenant_id, seq))",
+    "all of the ledger's": None}
 
 
-def without_indexes(backlog, deployed, file):
-    """The same rows by one session into a logged table of the same columns and nothing else."""
-    backlog.postgres.psql("CREATE TABLE audit.bare (LIKE audit.ledger)", deployed.database)
-    return backlog.copy(deployed, [file], into="audit.bare")
+def copy(backlog, file, other):
+    deployed = backlog.empty_database()
+    if other:
+        backlog.postgres.psql(other, deployed.database)
+    result = backlog.copy(deployed, [file], into="audit.other" if other else None)
+    deployed.close()
+    return result
 
 
 def measure(events, tenant_count, rounds):
@@ -24,25 +31,20 @@ def measure(events, tenant_count, rounds):
         backlog = Backlog(postgres, kafka, directory, events, tenant_count)
         deployed = backlog.empty_database()
         backlog.drain(deployed)
-        files = {sessions: [backlog.dump(deployed, directory / f"{sessions}-{part}.copy", part, sessions) for part in range(sessions)]
-                 for sessions in kSessions}
+        file = backlog.dump(deployed, directory / "rows.copy")
         deployed.close()
-        runs = {"1, no index": [], **{str(sessions): [] for sessions in kSessions}}
+        runs = {name: [] for name in kTables}
         for _ in range(rounds):
-            for name, done in runs.items():
-                deployed = backlog.empty_database()
-                done.append(backlog.copy(deployed, files[int(name)]) if name.isdigit() else
-                            without_indexes(backlog, deployed, files[1][0]))
-                deployed.close()
-    return {"name": "copy_ceiling", "events": events, "rounds": rounds,
-            "rows_per_s": {name: spread([run["rows_per_s"] for run in done], 0) for name, done in runs.items()},
-            "server_cpu_us": {name: spread([run["server_cpu_s"] * 1e6 / events for run in done], 1) for name, done in runs.items()}}
+            for name, other in kTables.items():
+                runs[name].append(copy(backlog, file, other))
+    return {"name": "copy_ceiling", "events": events, "rounds": rounds, "tables": {
+        name: {"rows_per_s": spread([run["rows_per_s"] for run in done], 0),
+               "server_cpu_us": spread([run["server_cpu_s"] * 1e6 / events for run in done], 1)} for name, done in runs.items()}}
 
 
 def text(result):
-    yield from [f"## copy_ceiling: psql \\copy … binary of {result['events']:,} rows of a run, {result['rounds']} rounds", ""]
-    yield from table(["sessions", "rows/s", "CPU µs a row: server"],
-                     [[name, rate, result["server_cpu_us"][name]] for name, rate in result["rows_per_s"].items()])
+    yield from [f"## copy_ceiling: psql \\copy … binary of {result['events']:,} rows of a run, one session, {result['rounds']} rounds", ""]
+    yield from table(["indexes", "rows/s", "CPU µs a row: server"], [[name, *run.values()] for name, run in result["tables"].items()])
 
 
 def main():

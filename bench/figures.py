@@ -32,6 +32,13 @@ def table(header, rows):
     return [line(header), line(rule), *map(line, body)]
 
 
+def verdict(relation, limit, measured):
+    """Whether a target (at least or at most) is met, else by how much it is missed."""
+    if measured >= limit if relation == "≥" else measured <= limit:
+        return "met"
+    return f"missed: {measured / limit:.2f} of it" if relation == "≥" else f"missed: {measured / limit:.2f} times it"
+
+
 def progress(*words):
     """What a program does now, for who waits."""
     print(*words, file=sys.stderr, flush=True)

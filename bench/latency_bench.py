@@ -13,7 +13,7 @@ timestamp would be too small, since PostgreSQL takes it before it flushes the WA
 | drained after | ms from the last event's due moment until all are visible; a rate is sustained when that is under a second |
 | producer late | p99 of how late the producer was to call produce(), which is in the latency |
 
-A rate that is not sustained is tried again at 4/5 of it until one is.
+A rate that is not sustained is tried again at 3/4 of it until one is.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def measure(rates, seconds, tenant_count):
                     results.append(run(session, postgres, kafka, ingester, empty.topic, rate, seconds, tenant_count, len(results) + 1))
                     if results[-1]["sustained"] or rate < 1_000:
                         break
-                    rate *= 0.8
+                    rate *= 0.75
         deployed.close()
     return {"name": "latency_bench", "tenants": tenant_count, "runs": results}
 

@@ -52,7 +52,7 @@ kCases = [
     Case("tenants 10", tenants=10), Case("tenants 1,000", tenants=1_000), Case("tenants 100,000", tenants=100_000, exponent=0),
     Case("tenants 1M", tenants=1_000_000, exponent=0, quick=True),
     Case("ledger 1M", ledger=1_000_000, quick=True), Case("ledger 10M", ledger=10_000_000),
-    Case("partitions 1", partitions=1), Case("partitions 64", partitions=64, quick=True), Case("instances 2", instances=2, quick=True),
+    Case("partitions 1", partitions=1), Case("partitions 64", partitions=64), Case("instances 2", instances=2, quick=True),
     Case("size 200 B", size=200), Case("size 8 KB", size=8_000), Case("size 128 KB", size=128_000, quick=True),
     Case("duplicates 1 %", duplicates=0.01), Case("duplicates 50 %", duplicates=0.5), Case("duplicates 100 %", duplicates=1, quick=True),
     Case("poison 1 %", poison=0.01), Case("poison 100 %", poison=1, quick=True)]
