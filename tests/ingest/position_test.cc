@@ -104,6 +104,15 @@ TEST(Position, FirstGapIsBelievedOnlyWhenItComesTwice) {
   EXPECT_EQ(position.next(), Offset(10));
 }
 
+TEST(Position, ARecordThatASeekHasOvertakenDoesNotConfirmAGap) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 6), Step::seek);
+  EXPECT_EQ(arrives(position, 7), Step::seek) << "it was under way when the seek was asked for";
+  EXPECT_EQ(arrives(position, 6), Step::seek);
+  EXPECT_EQ(arrives(position, 6), Step::take);
+  EXPECT_EQ(position.next(), Offset(7));
+}
+
 TEST(Position, GapAfterSettledReadingIsTaken) {
   Position position(fresh(5));
   EXPECT_EQ(arrives(position, 5), Step::take);
