@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "ingest/lane.h"
@@ -12,8 +11,6 @@
 
 namespace sealstream {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Ends the lanes' threads, also where the source gives up with an exception.
 struct FinishLanes {
@@ -27,13 +24,15 @@ struct FinishLanes {
 
 struct Ingester::State : GroupListener {
   State(const IngestOptions& options, const Keyring& keyring, Source& source, const LedgerFactory& ledgers,
-        Probe& probe)
+        Probe& probe, Runtime& runtime)
       : options(options),
         source(source),
         probe(probe),
+        runtime(runtime),
         ledger(ledgers([this] { beat(); }, options.group_database_patience)) {
     for (std::size_t i = 0; i < options.lanes; ++i) {
-      lanes.push_back(std::make_unique<Lane>(i, this->options, keyring, source.stream(i), ledgers, probe));
+      lanes.push_back(
+          std::make_unique<Lane>(i, this->options, keyring, source.stream(i), ledgers, probe, runtime));
     }
     beat();
   }
@@ -53,12 +52,13 @@ struct Ingester::State : GroupListener {
   void close_lanes(const CloseCommand& command);
   void look_after_database();
   void database_is(bool ok, std::string sentence);
-  void beat() { heartbeat.store(Clock::now().time_since_epoch().count()); }
+  void beat() { heartbeat.store(runtime.now().time_since_epoch().count()); }
 
   const IngestOptions options;
   Source& source;
   Probe& probe;
-  std::atomic<Clock::rep> heartbeat;
+  Runtime& runtime;
+  std::atomic<Deadline::rep> heartbeat;
   std::unique_ptr<Ledger> ledger;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::atomic<bool> draining = false;
@@ -101,16 +101,16 @@ void Ingester::State::start_over() {
   wanted = held;
   claimed.clear();
   live = false;
-  claiming_since = Clock::now();
+  claiming_since = runtime.now();
   publish_claiming();
 }
 
 /// Claims what is wanted within the deadline. One that cannot be claimed now goes to the end of the line, so
 /// that it does not keep the others.
 void Ingester::State::claim_wanted(Group& group) {
-  const Deadline deadline = Clock::now() + options.assign_deadline;
-  next_claim = Clock::now() + options.claim_retry;
-  for (std::size_t tries = wanted.size(); tries > 0 && Clock::now() < deadline; --tries) {
+  const Deadline deadline = runtime.now() + options.assign_deadline;
+  next_claim = runtime.now() + options.claim_retry;
+  for (std::size_t tries = wanted.size(); tries > 0 && runtime.now() < deadline; --tries) {
     beat();
     const PartitionId id = wanted.front();
     wanted.erase(wanted.begin());
@@ -143,11 +143,11 @@ void Ingester::State::claim_in_background(Group& group) {
   if (claimed.empty()) return;
   if (live) {
     close_lanes(
-        {.reason = FlushReason::revoke, .drop = false, .deadline = Clock::now() + options.flush_on_revoke});
+        {.reason = FlushReason::revoke, .drop = false, .deadline = runtime.now() + options.flush_on_revoke});
     group.unassign();
     start_over();
-    next_claim = Clock::now();
-  } else if (wanted.empty() || Clock::now() - claiming_since > options.assign_deadline) {
+    next_claim = runtime.now();
+  } else if (wanted.empty() || runtime.now() - claiming_since > options.assign_deadline) {
     assign_claimed(group);
   }
 }
@@ -183,12 +183,12 @@ void Ingester::State::revoked(const std::vector<PartitionId>&) {
       draining ? options.drain_deadline - options.drain_deadline / 6 : options.flush_on_revoke;
   let_go({.reason = draining ? FlushReason::shutdown : FlushReason::revoke,
           .drop = false,
-          .deadline = Clock::now() + patience});
+          .deadline = runtime.now() + patience});
 }
 
 void Ingester::State::lost(const std::vector<PartitionId>&) {
   probe.rebalanced("lost");
-  let_go({.reason = FlushReason::revoke, .drop = true, .deadline = Clock::now() + options.flush_on_revoke});
+  let_go({.reason = FlushReason::revoke, .drop = true, .deadline = runtime.now() + options.flush_on_revoke});
 }
 
 void Ingester::State::let_go(const CloseCommand& command) {
@@ -209,12 +209,12 @@ void Ingester::State::close_lanes(const CloseCommand& command) {
 
 void Ingester::State::tick(Group& group) {
   beat();
-  if (!wanted.empty() && Clock::now() >= next_claim) claim_in_background(group);
+  if (!wanted.empty() && runtime.now() >= next_claim) claim_in_background(group);
   look_after_database();
 }
 
 void Ingester::State::look_after_database() {
-  const auto now = Clock::now();
+  const auto now = runtime.now();
   try {
     if (now >= next_database_check) {
       next_database_check = now + options.database_check_interval;
@@ -239,20 +239,19 @@ void Ingester::State::database_is(bool ok, std::string sentence) {
 }
 
 Ingester::Ingester(const IngestOptions& options, const Keyring& keyring, Source& source,
-                   LedgerFactory ledgers, Probe& probe)
-    : state_(std::make_unique<State>(options, keyring, source, ledgers, probe)) {}
+                   LedgerFactory ledgers, Probe& probe, Runtime& runtime)
+    : state_(std::make_unique<State>(options, keyring, source, ledgers, probe, runtime)) {}
 
 Ingester::~Ingester() = default;
 
 bool Ingester::run(std::stop_token stop) {
   const std::stop_callback drain(stop, [this] { state_->draining = true; });
-  std::vector<std::jthread> threads;
-  for (const auto& lane : state_->lanes) threads.emplace_back([&lane] { lane->run(); });
-  {
+  std::vector<std::function<void()>> lanes;
+  for (const auto& lane : state_->lanes) lanes.emplace_back([&lane] { lane->run(); });
+  state_->runtime.run_beside(std::move(lanes), [&] {
     const FinishLanes finish{state_->lanes};
     state_->source.serve(*state_, stop);
-  }
-  threads.clear();
+  });
   return std::all_of(state_->lanes.begin(), state_->lanes.end(),
                      [](const auto& lane) { return lane->given_up() == 0; });
 }
@@ -260,7 +259,7 @@ bool Ingester::run(std::stop_token stop) {
 IngesterStatus Ingester::status() const {
   IngesterStatus status;
   status.draining = state_->draining;
-  status.group_heartbeat = Clock::time_point(Clock::duration(state_->heartbeat.load()));
+  status.group_heartbeat = Deadline(Deadline::duration(state_->heartbeat.load()));
   for (const auto& lane : state_->lanes) {
     status.lanes.push_back(lane->status());
     auto partitions = lane->partitions();

@@ -8,23 +8,19 @@
 #include "ingest/wall_clock.h"
 
 namespace sealstream {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-}  // namespace
 
 Lane::Lane(std::size_t index, const IngestOptions& options, const Keyring& keyring, RecordStream& stream,
-           const LedgerFactory& ledgers, Probe& probe)
+           const LedgerFactory& ledgers, Probe& probe, Runtime& runtime)
     : index_(index),
       options_(options),
       stream_(stream),
       probe_(probe),
+      runtime_(runtime),
       ledger_(ledgers([this] { tick(); }, options.lane_database_patience)),
       composer_(options, keyring, probe),
       target_rows_(options.batch_rows),
       backoff_(options.backoff_first),
-      jitter_(std::random_device{}()) {
+      jitter_(runtime.seed()) {
   tick();
 }
 
@@ -88,12 +84,12 @@ FlushReason Lane::fill() {
     } else if (entries_.empty() || wait == milliseconds::zero()) {
       return FlushReason::linger;
     }
-    if (!entries_.empty() && Clock::now() - first_at_ >= options_.batch_age) return FlushReason::linger;
+    if (!entries_.empty() && runtime_.now() - first_at_ >= options_.batch_age) return FlushReason::linger;
   }
 }
 
 milliseconds Lane::left_to_linger() const {
-  const auto left = std::chrono::ceil<milliseconds>(first_at_ + options_.linger - Clock::now());
+  const auto left = std::chrono::ceil<milliseconds>(first_at_ + options_.linger - runtime_.now());
   return std::max(left, milliseconds::zero());
 }
 
@@ -142,7 +138,7 @@ void Lane::arrive(const EndReached& end) {
     return;
   }
   probe_.gap("lag_end", distance(expected, end.end));
-  if (entries_.empty()) first_at_ = Clock::now();
+  if (entries_.empty()) first_at_ = runtime_.now();
   entries_.push_back(
       {.partition = partition, .next = end.end, .fetched = {}, .event = {}, .refused = {}, .redactions = {}});
 }
@@ -153,7 +149,7 @@ void Lane::arrive(const OutOfRange& out_of_range) {
 }
 
 void Lane::add(OpenPartition& partition, FetchedRecord fetched) {
-  if (entries_.empty()) first_at_ = Clock::now();
+  if (entries_.empty()) first_at_ = runtime_.now();
   bytes_ += size_of(fetched.record);
   Entry& entry = entries_.emplace_back(Entry{.partition = &partition,
                                              .next = sealstream::next(fetched.record.offset),
@@ -212,12 +208,12 @@ void Lane::seek(OpenPartition& partition) {
   } catch (const SourceError& error) {
     probe_.kafka_error("seek", error.what());
     partition.seek_due = true;
-    next_seek_retry_ = Clock::now() + options_.claim_retry;
+    next_seek_retry_ = runtime_.now() + options_.claim_retry;
   }
 }
 
 void Lane::retry_seeks() {
-  if (Clock::now() < next_seek_retry_) return;
+  if (runtime_.now() < next_seek_retry_) return;
   for (const auto& partition : partitions_) {
     if (partition->seek_due) seek(*partition);
   }
@@ -299,7 +295,7 @@ void Lane::publish() {
 
 LaneStatus Lane::status() const {
   const std::lock_guard lock(status_mutex_);
-  return {index_, Clock::time_point(Clock::duration(heartbeat_.load())), database_ok_, database_sentence_};
+  return {index_, Deadline(Deadline::duration(heartbeat_.load())), database_ok_, database_sentence_};
 }
 
 std::vector<PartitionStatus> Lane::partitions() const {

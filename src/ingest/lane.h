@@ -21,7 +21,7 @@ class Lane {
  public:
   /// Borrows all references.
   Lane(std::size_t index, const IngestOptions& options, const Keyring& keyring, RecordStream& stream,
-       const LedgerFactory& ledgers, Probe& probe);
+       const LedgerFactory& ledgers, Probe& probe, Runtime& runtime = machine_runtime());
 
   /// Carries out commands and moves records from the log to the ledger, until a FinishCommand.
   void run();
@@ -74,7 +74,7 @@ class Lane {
   void throw_if_abandoned() const;
   void back_off(milliseconds at_least);
 
-  void tick() { heartbeat_.store(std::chrono::steady_clock::now().time_since_epoch().count()); }
+  void tick() { heartbeat_.store(runtime_.now().time_since_epoch().count()); }
   void database_is(bool ok, std::string sentence);
   void publish();
 
@@ -82,10 +82,11 @@ class Lane {
   const IngestOptions& options_;
   RecordStream& stream_;
   Probe& probe_;
+  Runtime& runtime_;
   std::unique_ptr<Ledger> ledger_;
   Decoder decoder_;
   Composer composer_;
-  Mailbox mailbox_;
+  Mailbox mailbox_{runtime_};
 
   std::vector<std::unique_ptr<OpenPartition>> partitions_;
   std::optional<Delivery> unread_;  ///< arrived while a command was waiting
@@ -99,7 +100,7 @@ class Lane {
   Deadline next_seek_retry_{};
   std::minstd_rand jitter_;
 
-  std::atomic<std::chrono::steady_clock::rep> heartbeat_;
+  std::atomic<Deadline::rep> heartbeat_;
   std::atomic<std::int64_t> given_up_ = 0;
   mutable std::mutex status_mutex_;
   bool database_ok_ = true;

@@ -7,8 +7,6 @@
 namespace sealstream {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 std::string_view name(LedgerFault fault) {
   switch (fault) {
     case LedgerFault::head_conflict:
@@ -113,7 +111,7 @@ Lane::Next Lane::recover_in_doubt(std::span<Entry> entries, const WriteSet& writ
 /// hole must not be written.
 void Lane::recover_fenced() {
   composer_.forget_heads();
-  const auto now = Clock::now();
+  const auto now = runtime_.now();
   std::erase_if(fences_, [&](Deadline at) { return now - at > std::chrono::minutes(1); });
   fences_.push_back(now);
   if (static_cast<int>(fences_.size()) == options_.fences_per_minute_alarm) probe_.fence_alarm(index_);
@@ -162,15 +160,15 @@ void Lane::wait_for_database(const LedgerError& error) {
   database_is(false, error.what());
   const bool mends_itself =
       error.fault() == LedgerFault::unavailable || error.fault() == LedgerFault::in_doubt;
-  const auto begin = Clock::now();
+  const auto begin = runtime_.now();
   back_off(mends_itself ? milliseconds::zero() : options_.backoff_last);
-  const std::chrono::duration<double> waited = Clock::now() - begin;
+  const std::chrono::duration<double> waited = runtime_.now() - begin;
   probe_.backpressure(waited.count());
 }
 
 void Lane::throw_if_abandoned() const {
   const std::optional<CloseCommand> close = closing_ ? closing_ : mailbox_.next_close();
-  if (close && (close->drop || Clock::now() >= close->deadline)) throw Abandoned{};
+  if (close && (close->drop || runtime_.now() >= close->deadline)) throw Abandoned{};
 }
 
 /// Waits with jitter, twice as long as the last time until a commit succeeds; returns early when the group
@@ -180,7 +178,7 @@ void Lane::back_off(milliseconds at_least) {
   const milliseconds longest = std::max(backoff_, at_least);
   backoff_ = std::min(backoff_ * 2, options_.backoff_last);
   std::uniform_int_distribution<milliseconds::rep> spread(longest.count() / 2, longest.count());
-  Deadline until = Clock::now() + milliseconds(spread(jitter_));
+  Deadline until = runtime_.now() + milliseconds(spread(jitter_));
   if (closing_) until = std::min(until, closing_->deadline);
   tick();
   mailbox_.wait(until);

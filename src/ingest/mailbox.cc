@@ -11,7 +11,7 @@ void Mailbox::send(Command command) {
 
 bool Mailbox::wait_done(Deadline deadline) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_until(lock, deadline, [&] { return commands_.empty() && !busy_; });
+  return runtime_.wait_until(lock, changed_, deadline, [&] { return commands_.empty() && !busy_; });
 }
 
 bool Mailbox::pending() const {
@@ -44,7 +44,7 @@ std::optional<CloseCommand> Mailbox::next_close() const {
 
 void Mailbox::wait(Deadline deadline) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [&] { return sent_ != noticed_; });
+  runtime_.wait_until(lock, changed_, deadline, [&] { return sent_ != noticed_; });
   noticed_ = sent_;
 }
 

@@ -11,10 +11,11 @@
 
 #include "sealstream/ingest/ledger.h"
 #include "sealstream/ingest/probe.h"
+#include "sealstream/ingest/runtime.h"
 
 namespace sealstream {
 
-using Deadline = std::chrono::steady_clock::time_point;
+using Deadline = Runtime::TimePoint;
 
 /// Read these from now on.
 struct OpenCommand {
@@ -37,6 +38,9 @@ using Command = std::variant<OpenCommand, CloseCommand, FinishCommand>;
 /// sent.
 class Mailbox {
  public:
+  /// Borrows `runtime`.
+  explicit Mailbox(Runtime& runtime) : runtime_(runtime) {}
+
   void send(Command command);
   /// Waits until every command sent so far is carried out; false when `deadline` passes first.
   bool wait_done(Deadline deadline);
@@ -51,6 +55,7 @@ class Mailbox {
   void wait(Deadline deadline);
 
  private:
+  Runtime& runtime_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Command> commands_;

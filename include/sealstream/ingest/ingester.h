@@ -13,6 +13,7 @@
 #include "sealstream/ingest/ledger.h"
 #include "sealstream/ingest/options.h"
 #include "sealstream/ingest/probe.h"
+#include "sealstream/ingest/runtime.h"
 #include "sealstream/ingest/source.h"
 
 namespace sealstream {
@@ -32,7 +33,7 @@ struct PartitionStatus {
 
 struct LaneStatus {
   std::size_t lane = 0;
-  std::chrono::steady_clock::time_point heartbeat;
+  Runtime::TimePoint heartbeat;
   bool database_ok = true;
   std::string database_sentence;  ///< what is wrong, for /readyz; empty where nothing is
 };
@@ -40,7 +41,7 @@ struct LaneStatus {
 struct IngesterStatus {
   bool joined = false;    ///< the group has answered at least once
   bool draining = false;  ///< no more records are taken
-  std::chrono::steady_clock::time_point group_heartbeat;
+  Runtime::TimePoint group_heartbeat;
   bool database_ok = false;
   std::string database_sentence;
   std::vector<LaneStatus> lanes;
@@ -51,7 +52,7 @@ struct IngesterStatus {
 class Ingester {
  public:
   Ingester(const IngestOptions& options, const Keyring& keyring, Source& source, LedgerFactory ledgers,
-           Probe& probe);
+           Probe& probe, Runtime& runtime = machine_runtime());
   ~Ingester();
   Ingester(const Ingester&) = delete;
   Ingester& operator=(const Ingester&) = delete;
