@@ -50,7 +50,9 @@ struct Ingester::State : GroupListener {
   void publish_claiming();
   void let_go(const CloseCommand& command);
   void close_lanes(const CloseCommand& command);
-  void look_after_database();
+  void look_after_database(Group& group);
+  bool went_back();
+  void begin_anew(Group& group);
   void database_is(bool ok, std::string sentence);
   void beat() { heartbeat.store(runtime.now().time_since_epoch().count()); }
 
@@ -142,14 +144,37 @@ void Ingester::State::claim_in_background(Group& group) {
   claim_wanted(group);
   if (claimed.empty()) return;
   if (live) {
-    close_lanes(
-        {.reason = FlushReason::revoke, .drop = false, .deadline = runtime.now() + options.flush_on_revoke});
-    group.unassign();
-    start_over();
-    next_claim = runtime.now();
+    begin_anew(group);
   } else if (wanted.empty() || runtime.now() - claiming_since > options.assign_deadline) {
     assign_claimed(group);
   }
+}
+
+/// Lets all go and claims it again: every lane then reads from where the database is.
+void Ingester::State::begin_anew(Group& group) {
+  close_lanes(
+      {.reason = FlushReason::revoke, .drop = false, .deadline = runtime.now() + options.flush_on_revoke});
+  group.unassign();
+  start_over();
+  next_claim = runtime.now();
+}
+
+/// Whether the database has forgotten what a lane committed: a failover to a standby that lost commits. A
+/// lane notices by itself when it writes, but the lane of a quiet partition has nothing to write.
+bool Ingester::State::went_back() {
+  std::vector<PartitionId> ids;
+  std::vector<Offset> committed;
+  for (const auto& lane : lanes) {
+    for (const PartitionStatus& partition : lane->partitions()) {
+      ids.push_back(partition.id);
+      committed.push_back(partition.next_offset);
+    }
+  }
+  const auto stored = ledger->next_offsets(ids);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!stored[i] || *stored[i] < committed[i]) return true;
+  }
+  return false;
 }
 
 void Ingester::State::assign_claimed(Group& group) {
@@ -210,15 +235,16 @@ void Ingester::State::close_lanes(const CloseCommand& command) {
 void Ingester::State::tick(Group& group) {
   beat();
   if (!wanted.empty() && runtime.now() >= next_claim) claim_in_background(group);
-  look_after_database();
+  look_after_database(group);
 }
 
-void Ingester::State::look_after_database() {
+void Ingester::State::look_after_database(Group& group) {
   const auto now = runtime.now();
   try {
     if (now >= next_database_check) {
       next_database_check = now + options.database_check_interval;
       ledger->check();
+      if (live && went_back()) begin_anew(group);
       database_is(true, "");
     }
     if (now >= next_leaf_check) {

@@ -256,6 +256,27 @@ void PostgresLedger::check() {
   check_rights();
 }
 
+std::vector<std::optional<Offset>> PostgresLedger::next_offsets(std::span<const PartitionId> partitions) {
+  ArrayParameter topics(PgType::text), numbers(PgType::int4);
+  for (const PartitionId& id : partitions) {
+    topics.add(id.topic);
+    numbers.add_int4(id.partition.value());
+  }
+  return guarded([&](Phase&) {
+    const auto answer = connection_.run_one(
+        {"SELECT p.next_offset FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked (topic, "
+         "partition, place)"
+         " LEFT JOIN audit.partitions AS p ON p.topic = asked.topic AND p.partition = asked.partition"
+         " ORDER BY asked.place",
+         {std::move(topics).finish(), std::move(numbers).finish()}});
+    std::vector<std::optional<Offset>> offsets(static_cast<std::size_t>(row_count(answer)));
+    for (int row = 0; row < row_count(answer); ++row) {
+      if (!is_null(answer, row, 0)) offsets[static_cast<std::size_t>(row)] = Offset(int8_at(answer, row, 0));
+    }
+    return offsets;
+  });
+}
+
 void PostgresLedger::check_schema_version() {
   int version = 0;
   try {

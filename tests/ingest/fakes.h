@@ -189,6 +189,16 @@ class FakeLedger : public Ledger {
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
   }
+  std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> ids) override {
+    const std::lock_guard lock(db_.mutex);
+    fail_if_down();
+    std::vector<std::optional<Offset>> offsets;
+    for (const PartitionId& id : ids) {
+      const auto row = db_.partitions.find(id);
+      offsets.push_back(row == db_.partitions.end() ? std::nullopt : std::optional(row->second.next));
+    }
+    return offsets;
+  }
 
  private:
   void fail_if_down() const {

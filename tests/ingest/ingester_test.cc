@@ -185,6 +185,24 @@ TEST_F(IngesterTest, PartitionThatCannotBeClaimedDoesNotHoldUpTheOthersAndJoinsT
   stops();
 }
 
+TEST_F(IngesterTest, AQuietPartitionWhoseCommitsTheDatabaseLostIsClaimedAgain) {
+  starts();
+  assigns({0});
+  source_.fake(0).publish(login(3, "acme", "event-00"));
+  ASSERT_TRUE(eventually([&] { return db_.partition(0).next == Offset(4); }));
+  {
+    const std::lock_guard lock(db_.mutex);
+    db_.partitions.at(partition_id(0)) = {OwnerEpoch(1), Offset(3), Offset(3), {}};
+    db_.chains.clear();
+    db_.rows.clear();
+  }
+  ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(2); }));
+  ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 1; }));
+  EXPECT_EQ(source_.assignment()[0].offset, Offset(3));
+  EXPECT_EQ(source_.unassign_calls, 1);
+  stops();
+}
+
 TEST_F(IngesterTest, RevokeWhileClaimingForgetsWhatWasWanted) {
   database_down(true);
   starts();

@@ -191,6 +191,10 @@ class Ledger {
 
   /// Whether the database can be written, and its schema version is right. Returns nothing, or throws.
   virtual void check() = 0;
+
+  /// The next offsets of partitions as they are committed, in the order asked; nothing for one that the
+  /// database does not know.
+  virtual std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> partitions) = 0;
 };
 
 /// Makes the Ledger of one thread; `tick` is called while it waits, at least once a second. No answer of the
