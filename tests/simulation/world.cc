@@ -1,0 +1,302 @@
+#include "simulation/world.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "ingest/fakes.h"
+#include "sealstream/ingest/ingester.h"
+#include "simulation/judge.h"
+#include "simulation/log.h"
+
+namespace sealstream::simulation {
+namespace {
+
+using ::testing::NiceMock;
+
+constexpr Process kWorld = 0;
+constexpr std::size_t kLanes = 2;
+constexpr milliseconds kSettles{120'000};  ///< of simulated time, after the last fault
+
+/// Limits so low that a short history passes them all.
+IngestOptions small_batches() {
+  IngestOptions options;
+  options.lanes = kLanes;
+  options.batch_rows = 6;
+  options.batch_rows_backlog = 20;
+  options.recent_ids = 64;
+  options.lookup_batches_after_violation = 3;
+  options.cached_heads = 6;
+  return options;
+}
+
+struct Instance {
+  Instance(Process process, Broker& broker, Database& database, const Keyring& keyring, Scheduler& scheduler)
+      : process(process),
+        member(broker, kLanes),
+        ingester(
+            small_batches(), keyring, member,
+            [&](auto, auto) { return std::make_unique<Connection>(database); }, probe, scheduler) {}
+
+  const Process process;
+  NiceMock<testing::MockProbe> probe;
+  Member member;
+  Ingester ingester;
+  std::stop_source stop;
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, const Options& options)
+      : scheduler_(std::make_unique<Scheduler>(seed)),
+        faults_(*scheduler_, options.at_most_faults),
+        broker_(*scheduler_, faults_, static_cast<int>(1 + scheduler_->below(5))),
+        database_(*scheduler_, faults_, options.mutant),
+        history_(broker_.logs.size()) {}
+
+  Outcome run() {
+    scheduler_->start(kWorld, [this] { live(); });
+    Outcome outcome;
+    try {
+      scheduler_->run();
+      outcome.failure = failure_;
+    } catch (const std::exception& error) {
+      outcome.failure = std::string("I8: ") + error.what();
+    }
+    scheduler_.reset();  // ends all tasks; they use what is ours
+    outcome.faults = faults_.kinds();
+    outcome.trace = faults_.trace();
+    for (const auto& sent : history_) outcome.records += std::ssize(sent);
+    return outcome;
+  }
+
+ private:
+  void live() {
+    for (std::int64_t count = 1 + scheduler_->below(3); count > 0; --count) start_instance();
+    for (std::int64_t steps = 10 + scheduler_->below(60); steps > 0; --steps) {
+      scheduler_->pause(milliseconds(scheduler_->chance(100) ? 5'000 : 200));
+      publish_some();
+      go_wrong();
+    }
+    recover();
+    if (!settles() || judged()) return stop_all();
+    if (scheduler_->chance(300)) {
+      lose_the_log();
+      if (judged()) return stop_all();
+    }
+    stop_all();
+    (void)judged();
+  }
+
+  // what happens
+  void start_instance();
+  void publish_some();
+  void publish(int partition);
+  void append(int partition, Sent sent, const std::string& value);
+  void go_wrong();
+  void recover();
+  void lose_the_log();
+  void stop_all();
+  Instance* some_instance();
+
+  // what must be
+  bool settles();
+  bool judged();
+  void fails(const std::string& what) {
+    if (!failure_) failure_ = what;
+  }
+
+  std::unique_ptr<Scheduler> scheduler_;
+  Faults faults_;
+  Broker broker_;
+  Database database_;
+  const Keyring keyring_ = testing::two_keys();
+  std::vector<std::unique_ptr<Instance>> instances_;  ///< the dead ones too
+  History history_;
+  std::int64_t last_id_ = 0;
+  std::optional<std::string> failure_;
+};
+
+void World::start_instance() {
+  const auto process = static_cast<Process>(instances_.size() + 1);
+  Instance& instance = *instances_.emplace_back(
+      std::make_unique<Instance>(process, broker_, database_, keyring_, *scheduler_));
+  scheduler_->start(process, [&instance] { instance.ingester.run(instance.stop.get_token()); });
+}
+
+Instance* World::some_instance() {
+  std::vector<Instance*> running;
+  for (const auto& instance : instances_) {
+    if (scheduler_->alive(instance->process) && !instance->stop.stop_requested())
+      running.push_back(instance.get());
+  }
+  return running.empty() ? nullptr
+                         : running[static_cast<std::size_t>(scheduler_->below(std::ssize(running)))];
+}
+
+void World::publish_some() {
+  for (std::int64_t count = scheduler_->below(12); count > 0; --count)
+    publish(static_cast<int>(scheduler_->below(std::ssize(broker_.logs))));
+}
+
+/// New events, and what a producer gets wrong; each with the fate that it must have.
+void World::publish(int partition) {
+  const bool split = scheduler_->chance(100);  // its producers use the wrong key: two lanes write one chain
+  const std::string tenant =
+      split ? "tenant-of-all"
+            : "tenant-" + std::to_string(partition) + "-" + std::to_string(scheduler_->below(4));
+  const std::int64_t kind = scheduler_->below(1000);
+  std::vector<const Sent*> before;
+  for (const Sent& sent : history_[static_cast<std::size_t>(partition)]) {
+    if (sent.fate == Sent::Fate::accepted) before.push_back(&sent);
+  }
+  if (kind < 60) {
+    append(partition, {}, "");
+  } else if (kind < 160 && !before.empty()) {
+    Sent again = *before[static_cast<std::size_t>(scheduler_->below(std::ssize(before)))];
+    again.fate = kind < 130 ? Sent::Fate::duplicate : Sent::Fate::tombstone;
+    append(partition, again, testing::event_json(again.tenant, again.id, kind < 130 ? "login" : "logout"));
+  } else if (kind < 190) {
+    append(partition, {Sent::Fate::tombstone, tenant, "not JSON"}, "not JSON");
+  } else {
+    const std::string id = "event-" + std::to_string(100'000 + ++last_id_);
+    const bool poisonous = kind < 200;
+    if (poisonous) database_.poisonous_ids.insert(id);
+    append(partition, {poisonous ? Sent::Fate::tombstone : Sent::Fate::accepted, tenant, id},
+           testing::event_json(tenant, id));
+  }
+}
+
+void World::append(int partition, Sent sent, const std::string& value) {
+  PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
+  Logged logged{.key = std::nullopt, .value = value, .timestamp = testing::at(log.end())};
+  if (sent.fate != Sent::Fate::skipped) logged.key = sent.tenant;
+  log.records.push_back(std::move(logged));
+  history_[static_cast<std::size_t>(partition)].push_back(std::move(sent));
+}
+
+void World::go_wrong() {
+  if (scheduler_->chance(100)) database_.take_snapshot();
+  if (Instance* instance = some_instance();
+      instance != nullptr && faults_.strike("kill -9 of " + std::to_string(instance->process), 30)) {
+    scheduler_->kill(instance->process);
+  }
+  if (Instance* instance = some_instance();
+      instance != nullptr && faults_.strike("SIGTERM to " + std::to_string(instance->process), 20)) {
+    instance->stop.request_stop();
+  }
+  if (Instance* instance = some_instance();
+      instance != nullptr && faults_.strike("SIGSTOP of " + std::to_string(instance->process), 30)) {
+    scheduler_->freeze(instance->process, scheduler_->now() + milliseconds(scheduler_->below(30'000)));
+  }
+  if (scheduler_->chance(some_instance() == nullptr ? 500 : 30)) start_instance();
+  if (!database_.down && faults_.strike("the database goes away", 20)) database_.down = true;
+  if (database_.down && scheduler_->chance(300)) database_.down = false;
+  if (faults_.strike("a failover loses commits", 10)) database_.fail_over();
+  if (scheduler_->chance(100)) database_.end_abandoned();
+  const auto partition = static_cast<int>(scheduler_->below(std::ssize(broker_.logs)));
+  if (faults_.strike("somebody claims " + std::to_string(partition), 20)) {
+    const auto row = database_.contents.partitions.find(partition);
+    if (row != database_.contents.partitions.end()) row->second.owner_epoch = next(row->second.owner_epoch);
+  }
+}
+
+void World::recover() {
+  faults_.end();
+  faults_.note("no more faults");
+  database_.down = false;
+  database_.end_abandoned();
+  for (const auto& instance : instances_) scheduler_->freeze(instance->process, {});
+  if (some_instance() == nullptr) start_instance();
+}
+
+/// I8: by itself everything that is in the log gets into the database.
+bool World::settles() {
+  const auto done = [this] {
+    for (int partition = 0; partition < std::ssize(broker_.logs); ++partition) {
+      const auto row = database_.contents.partitions.find(partition);
+      if (row == database_.contents.partitions.end() ||
+          row->second.next != Offset(broker_.logs[static_cast<std::size_t>(partition)].end()))
+        return false;
+    }
+    return true;
+  };
+  const auto deadline = scheduler_->now() + kSettles;
+  if (scheduler_->wait(deadline, done)) return true;
+  std::string waiting = "I8: after two minutes without faults these wait:";
+  for (int partition = 0; partition < std::ssize(broker_.logs); ++partition) {
+    const auto row = database_.contents.partitions.find(partition);
+    const std::int64_t next = row == database_.contents.partitions.end() ? 0 : row->second.next.value();
+    const std::int64_t end = broker_.logs[static_cast<std::size_t>(partition)].end();
+    if (next != end)
+      waiting += " partition " + std::to_string(partition) + " at " + std::to_string(next) + " of " +
+                 std::to_string(end) + ",";
+  }
+  waiting.pop_back();
+  fails(waiting);
+  return false;
+}
+
+bool World::judged() {
+  if (!failure_) failure_ = judge(history_, database_.contents);
+  return failure_.has_value();
+}
+
+/// Retention deletes what nobody has read, or the topic is made again: only that partition halts, and says
+/// so.
+void World::lose_the_log() {
+  stop_all();
+  const auto lost = static_cast<std::size_t>(scheduler_->below(std::ssize(broker_.logs)));
+  for (int partition = 0; partition < std::ssize(broker_.logs); ++partition) {
+    for (int count = 0; count < 8; ++count) publish(partition);
+  }
+  PartitionLog& log = broker_.logs[lost];
+  const StoredPartition before = database_.contents.partitions.at(static_cast<int>(lost));
+  if (scheduler_->chance(500)) {
+    faults_.note("retention overtakes partition " + std::to_string(lost));
+    log.start = before.next.value() + 1;
+  } else {
+    faults_.note("partition " + std::to_string(lost) + " is made again");
+    log = {};
+    for (std::int64_t count = scheduler_->below(before.next.value()); count > 0; --count) {
+      log.records.push_back(
+          {"another-tenant", testing::event_json("another-tenant", "of-another-log"), testing::at(0)});
+    }
+  }
+  start_instance();
+  const Instance& instance = *instances_.back();
+  const auto halted = [&] {
+    const auto partitions = instance.ingester.status().partitions;
+    return std::any_of(partitions.begin(), partitions.end(), [&](const PartitionStatus& status) {
+      return status.state == PartitionState::halted && status.id == partition_id(static_cast<int>(lost));
+    });
+  };
+  const auto others_done = [&] {
+    for (std::size_t partition = 0; partition < broker_.logs.size(); ++partition) {
+      const std::int64_t next = database_.contents.partitions.at(static_cast<int>(partition)).next.value();
+      if (partition != lost && next != broker_.logs[partition].end()) return false;
+    }
+    return true;
+  };
+  if (!scheduler_->wait(scheduler_->now() + kSettles, [&] { return halted() && others_done(); })) {
+    fails(halted() ? "I8: a partition that lost its log holds up the others"
+                   : "I7: a partition that lost its log was not halted");
+  }
+  if (database_.contents.partitions.at(static_cast<int>(lost)).next != before.next)
+    fails("I7: a partition went on in a log that is not its own");
+}
+
+void World::stop_all() {
+  for (const auto& instance : instances_) instance->stop.request_stop();
+  const auto all_ended = [this] {
+    return std::none_of(instances_.begin(), instances_.end(),
+                        [this](const auto& instance) { return scheduler_->alive(instance->process); });
+  };
+  if (!scheduler_->wait(scheduler_->now() + kSettles, all_ended)) fails("I8: an instance does not end");
+}
+
+}  // namespace
+
+Outcome simulate(std::uint64_t seed, const Options& options) { return World(seed, options).run(); }
+
+}  // namespace sealstream::simulation
