@@ -261,11 +261,10 @@ std::optional<Refusal> keep_optional(const JsonNode& attribute, const JsonTree& 
   } else if (name == "sequence" && !is_decimal(attribute)) {
     return refuse(Reason::schema, name, "Send a decimal number of at most 64 digits.");
   }
-  std::string text;
+  std::string& text = (in_detail ? envelope.detail : envelope.personal).add(name);
   if (const JsonNode* fault = append_text_form(text, tree, attribute)) {
     return refuse(Reason::schema, tree.path(*fault), "Send a number that takes at most 64 characters.");
   }
-  (in_detail ? envelope.detail : envelope.personal).set(name, std::move(text));
   return std::nullopt;
 }
 

@@ -44,7 +44,7 @@ void set_trace(const Envelope& envelope, Row& row) {
 }
 
 void set_object(Row& row, Column column, JsonObject attributes, std::string_view name, JsonObject data) {
-  if (!attributes.empty()) data.set(name, std::move(attributes).text());
+  if (!attributes.empty()) std::move(attributes).append_text(data.add(name));
   if (!data.empty()) row.set_json(column, std::move(data).text());
 }
 
@@ -161,7 +161,7 @@ Result<Event> Decoder::State::event(const Record& record, const Envelope& envelo
   set_trace(envelope, row);
   set_object(row, Column::detail, envelope.detail, "attributes", std::move(detail));
   JsonObject personal_detail;
-  if (!personal.empty()) personal_detail.set("data", std::move(personal).text());
+  if (!personal.empty()) std::move(personal).append_text(personal_detail.add("data"));
   set_object(row, Column::personal_detail, envelope.personal, "attributes", std::move(personal_detail));
   return event;
 }

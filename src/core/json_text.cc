@@ -3,11 +3,30 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace sealstream {
 namespace {
 
 constexpr bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+
+/// How many bytes at the beginning of `text` need no escape: eight at a time, as long as all eight need none.
+std::size_t plain_length(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kTops = 0x8080808080808080;
+  std::size_t length = 0;
+  for (; length + sizeof(std::uint64_t) <= text.size(); length += sizeof(std::uint64_t)) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data() + length, sizeof(eight));
+    const std::uint64_t quote = eight ^ kOnes * '"';
+    const std::uint64_t backslash = eight ^ kOnes * '\\';
+    const std::uint64_t found =
+        ((eight - kOnes * 0x20) & ~eight) | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash);
+    if ((found & kTops) != 0) break;  // the lowest one is right; a borrow can mark one above it
+  }
+  while (length < text.size() && is_plain(text[length])) ++length;
+  return length;
+}
 
 void append_escaped(std::string& out, char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -111,13 +130,11 @@ class Printer {
       do {
         skip_space();
         std::string key;
-        std::string text;
-        if (!string(key) || !take(':') || !value(text)) return false;
-        members.set(key, std::move(text));
+        if (!string(key) || !take(':') || !value(members.add(key))) return false;
       } while (take(','));
       if (!take('}')) return false;
     }
-    out += std::move(members).text();
+    std::move(members).append_text(out);
     return true;
   }
 
@@ -139,9 +156,9 @@ class Printer {
   bool string(std::string& out) {
     if (!next_is('"')) return false;
     while (true) {
-      const auto end = std::find_if_not(rest_.begin(), rest_.end(), is_plain);
-      out.append(rest_.begin(), end);
-      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.begin()));
+      const std::size_t plain = plain_length(rest_);
+      out += rest_.substr(0, plain);
+      rest_.remove_prefix(plain);
       if (next_is('"')) return true;
       if (!next_is('\\') || !escape(out)) return false;
     }
@@ -225,31 +242,61 @@ class Printer {
 
 void append_json_string(std::string& out, std::string_view utf8) {
   out += '"';
-  auto begin = utf8.begin();
-  while (true) {
-    const auto end = std::find_if_not(begin, utf8.end(), is_plain);
-    out.append(begin, end);
-    if (end == utf8.end()) break;
-    append_escaped(out, *end);
-    begin = end + 1;
+  for (;;) {
+    const std::size_t plain = plain_length(utf8);
+    out += utf8.substr(0, plain);
+    if (plain == utf8.size()) break;
+    append_escaped(out, utf8[plain]);
+    utf8.remove_prefix(plain + 1);
   }
   out += '"';
 }
 
-std::string JsonObject::text() && {
-  const auto before = [](const Member& a, const Member& b) {
-    return a.key.size() != b.key.size() ? a.key.size() < b.key.size() : a.key < b.key;
-  };
-  std::stable_sort(members_.begin(), members_.end(), before);
-  std::string out = "{";
+std::string& JsonObject::add(std::string_view key) {
+  constexpr std::size_t kUsualMembers = 8;
+  if (members_.empty()) members_.reserve(kUsualMembers);
+  close_last();
+  members_.push_back({bytes_.size(), key.size()});
+  return bytes_ += key;
+}
+
+void JsonObject::close_last() {
+  if (!members_.empty()) members_.back().end = bytes_.size();
+}
+
+std::string_view JsonObject::key(const Member& member) const {
+  return std::string_view(bytes_).substr(member.begin, member.key_size);
+}
+
+std::string_view JsonObject::value(const Member& member) const {
+  return std::string_view(bytes_).substr(member.begin + member.key_size,
+                                         member.end - member.begin - member.key_size);
+}
+
+void JsonObject::append_text(std::string& out) && {
+  close_last();
+  // Of equal keys the one that was set last, which lies last in the buffer, comes last.
+  std::sort(members_.begin(), members_.end(), [this](const Member& a, const Member& b) {
+    if (a.key_size != b.key_size) return a.key_size < b.key_size;
+    const int order = key(a).compare(key(b));
+    return order != 0 ? order < 0 : a.begin < b.begin;
+  });
+  out += '{';
+  const char* separator = "";
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (i + 1 < members_.size() && members_[i].key == members_[i + 1].key) continue;
-    if (out.size() > 1) out += ", ";
-    append_json_string(out, members_[i].key);
-    out += ": ";
-    out += members_[i].value;
+    if (i + 1 < members_.size() && key(members_[i]) == key(members_[i + 1])) continue;
+    out += separator;
+    append_json_string(out, key(members_[i]));
+    out.append(": ").append(value(members_[i]));
+    separator = ", ";
   }
   out += '}';
+}
+
+std::string JsonObject::text() && {
+  std::string out;
+  out.reserve(bytes_.size() + 6 * members_.size() + 2);  // quotes, ": " and ", "
+  std::move(*this).append_text(out);
   return out;
 }
 

@@ -379,11 +379,9 @@ const JsonNode* append_text_form(std::string& out, const JsonTree& tree, const J
     case Kind::object: {
       JsonObject members;
       for (const JsonNode& member : tree.children(node)) {
-        std::string text;
-        if (const JsonNode* fault = append_text_form(text, tree, member)) return fault;
-        members.set(member.name, std::move(text));
+        if (const JsonNode* fault = append_text_form(members.add(member.name), tree, member)) return fault;
       }
-      out += std::move(members).text();
+      std::move(members).append_text(out);
       return nullptr;
     }
   }

@@ -11,12 +11,6 @@ using Kind = JsonNode::Kind;
 constexpr std::int64_t kLeastSigned = INT32_MIN;
 constexpr std::int64_t kMostSigned = INT32_MAX;
 
-std::string json_string(std::string_view text) {
-  std::string json;
-  append_json_string(json, text);
-  return json;
-}
-
 std::string bytes_message(std::uint32_t bound) {
   return "Send a string of at most " + std::to_string(bound) + " bytes.";
 }
@@ -72,8 +66,8 @@ std::optional<Refusal> MemberMapper::object(const MemberLevel& level, const Json
       JsonObject inner_detail;
       JsonObject inner_personal;
       if (auto fault = object(*entry->below, child, inner_detail, inner_personal)) return fault;
-      if (!inner_detail.empty()) detail.set(child.name, std::move(inner_detail).text());
-      if (!inner_personal.empty()) personal.set(child.name, std::move(inner_personal).text());
+      if (!inner_detail.empty()) std::move(inner_detail).append_text(detail.add(child.name));
+      if (!inner_personal.empty()) std::move(inner_personal).append_text(personal.add(child.name));
     }
   }
   return std::nullopt;
@@ -122,10 +116,7 @@ std::optional<Refusal> MemberMapper::member(const Member& member, const JsonNode
 }
 
 std::optional<Refusal> MemberMapper::unknown(const JsonNode& node, JsonObject& personal) {
-  std::string text;
-  if (auto fault = text_form(node, text)) return fault;
-  personal.set(node.name, std::move(text));
-  return std::nullopt;
+  return text_form(node, personal.add(node.name));
 }
 
 std::optional<Refusal> MemberMapper::text(const Member& member, const JsonNode& node, JsonObject& detail,
@@ -195,7 +186,7 @@ std::optional<Refusal> MemberMapper::boolean(const Member& member, const JsonNod
   if (member.place == Place::column) {
     row_.set_bool(member.column, node.text == "true");
   } else {
-    detail.set(node.name, std::string(node.text));
+    detail.set(node.name, node.text);
   }
   return std::nullopt;
 }
@@ -204,7 +195,7 @@ std::optional<Refusal> MemberMapper::time(const JsonNode& node, JsonObject& deta
   if (!node.is(Kind::string) || !parse_time(node.text)) {
     return schema(node, "Send an RFC 3339 time with zone, for example 2026-01-31T08:00:00Z.");
   }
-  detail.set(node.name, json_string(node.text));
+  detail.set_string(node.name, node.text);
   return std::nullopt;
 }
 
@@ -214,7 +205,7 @@ std::optional<Refusal> MemberMapper::address(const Member& member, const JsonNod
   if (const auto network = parse_address(node.text)) {
     row_.set_ip(member.column, *network);
   } else {
-    personal.set(node.name, json_string(node.text));
+    personal.set_string(node.name, node.text);
   }
   return std::nullopt;
 }
@@ -242,10 +233,7 @@ std::optional<Refusal> MemberMapper::texts(const Member& member, const JsonNode&
     if (!item.is(Kind::string) || item.length > kDefaultBound)
       return schema(item, bytes_message(kDefaultBound));
   }
-  std::string text;
-  if (auto fault = text_form(node, text)) return fault;
-  (member.place == Place::detail ? detail : personal).set(node.name, std::move(text));
-  return std::nullopt;
+  return text_form(node, (member.place == Place::detail ? detail : personal).add(node.name));
 }
 
 std::optional<Refusal> MemberMapper::ranges(const Member& member, const JsonNode& node, JsonObject& detail) {
@@ -254,10 +242,7 @@ std::optional<Refusal> MemberMapper::ranges(const Member& member, const JsonNode
     if (!is_range(tree_, pair))
       return schema(pair, "Send a pair of whole numbers [from, to], from no more than to.");
   }
-  std::string text;
-  if (auto fault = text_form(node, text)) return fault;
-  detail.set(node.name, std::move(text));
-  return std::nullopt;
+  return text_form(node, detail.add(node.name));
 }
 
 /// Splits an object into the string members that the table names and the others.
@@ -274,7 +259,7 @@ std::optional<Refusal> MemberMapper::record(const Member& member, const JsonNode
     }
     if (!child.is(Kind::string) || child.length > kDefaultBound)
       return schema(child, bytes_message(kDefaultBound));
-    known.set(child.name, json_string(cut(child.text, kDefaultBound)));
+    known.set_string(child.name, cut(child.text, kDefaultBound));
   }
   return std::nullopt;
 }
@@ -285,7 +270,7 @@ std::optional<Refusal> MemberMapper::json_record(const Member& member, const Jso
   JsonObject unknown;
   if (auto fault = record(member, node, known, unknown)) return fault;
   if (!known.empty()) row_.set_json(member.column, std::move(known).text());
-  if (!unknown.empty()) personal.set(node.name, std::move(unknown).text());
+  if (!unknown.empty()) std::move(unknown).append_text(personal.add(node.name));
   return std::nullopt;
 }
 
@@ -300,12 +285,12 @@ std::optional<Refusal> MemberMapper::json_records(const Member& member, const Js
     JsonObject unknown;
     if (auto fault = record(member, item, known, unknown)) return fault;
     if (index > 0) items += ", ";
-    items += std::move(known).text();
-    if (!unknown.empty()) unknown_items.set(std::to_string(index), std::move(unknown).text());
+    std::move(known).append_text(items);
+    if (!unknown.empty()) std::move(unknown).append_text(unknown_items.add(std::to_string(index)));
     ++index;
   }
   row_.set_json(member.column, items += "]");
-  if (!unknown_items.empty()) personal.set(node.name, std::move(unknown_items).text());
+  if (!unknown_items.empty()) std::move(unknown_items).append_text(personal.add(node.name));
   return std::nullopt;
 }
 
@@ -319,7 +304,7 @@ std::optional<Refusal> MemberMapper::json_value(const Member& member, const Json
   if (text.size() > member.bound) {
     return schema(node, "Send at most " + std::to_string(member.bound) + " bytes of JSON.");
   }
-  personal.set(node.name, std::move(text));
+  personal.set(node.name, text);
   return std::nullopt;
 }
 
@@ -330,10 +315,10 @@ void MemberMapper::store(const Member& member, const JsonNode& node, std::string
       row_.set_text(member.column, text);
       break;
     case Place::detail:
-      detail.set(node.name, json_string(text));
+      detail.set_string(node.name, text);
       break;
     case Place::personal_detail:
-      personal.set(node.name, json_string(text));
+      personal.set_string(node.name, text);
       break;
   }
 }

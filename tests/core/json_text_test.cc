@@ -84,6 +84,31 @@ TEST(JsonText, EscapesWhatPostgresEscapesAndNothingElse) {
   EXPECT_EQ(text("\"é😀\""), "\"é😀\"");
 }
 
+/// The escaped form, byte by byte.
+std::string escaped(std::string_view utf8) {
+  std::string out;
+  for (const char c : utf8) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\x01' ? "\\u0001" : c == '\x1f' ? "\\u001f" : std::string(1, c);
+  }
+  return "\"" + out + "\"";
+}
+
+TEST(JsonText, EscapesWhereverTheCharacterStands) {
+  constexpr std::size_t kLength = 20;  // two blocks of eight, and a rest
+  for (const char filler : {'a', ' ', '!', '#', '[', ']', '\x7f', '\xc3'}) {
+    for (const char c : {'"', '\\', '\x01', '\x1f'}) {
+      for (std::size_t at = 0; at < kLength; ++at) {
+        std::string utf8(kLength, filler);
+        utf8[at] = c;
+        std::string out;
+        append_json_string(out, utf8);
+        EXPECT_EQ(out, escaped(utf8)) << at;
+      }
+    }
+  }
+}
+
 TEST(JsonText, KeysComeByLengthThenBytesAndTheLastDuplicateWins) {
   EXPECT_EQ(text(R"({"bb":1,"a":2,"":3,"B":4,"aa":5})"), R"({"": 3, "B": 4, "a": 2, "aa": 5, "bb": 1})");
   EXPECT_EQ(text(R"({"a":1,"b":2,"a":3})"), R"({"a": 3, "b": 2})");

@@ -25,22 +25,33 @@ void append_json_string(std::string& out, std::string_view utf8);
 [[nodiscard]] bool append_json_number(std::string& out, std::string_view token);
 
 /// An object under construction whose members come out in jsonb's order: by length of the key, then by its
-/// bytes; of equal keys the last one wins. Values are json texts already in the text form.
+/// bytes; of equal keys the last one wins. Values are json texts already in the text form. Keys and values
+/// lie in one buffer.
 class JsonObject {
  public:
-  void set(std::string_view key, std::string value) {
-    members_.push_back({std::string(key), std::move(value)});
-  }
+  void set(std::string_view key, std::string_view value) { add(key) += value; }
+  /// A member with a string as its value.
+  void set_string(std::string_view key, std::string_view utf8) { append_json_string(add(key), utf8); }
+  /// Adds a member. Its value is what is appended to the result before the object is used again.
+  std::string& add(std::string_view key);
   bool empty() const { return members_.empty(); }
+  /// Appends the text form; the object may be used no further.
+  void append_text(std::string& out) &&;
   /// The text form; the object may be used no further.
   std::string text() &&;
 
  private:
   struct Member {
-    std::string key;
-    std::string value;
+    std::size_t begin;  ///< of the key
+    std::size_t key_size;
+    std::size_t end = 0;  ///< of the value; known once the object is used again
   };
+  std::string_view key(const Member& member) const;
+  std::string_view value(const Member& member) const;
+  void close_last();
+
   std::vector<Member> members_;
+  std::string bytes_;
 };
 
 /// The text form of any JSON document, or nothing where it is not JSON or holds what jsonb refuses (NUL, lone
