@@ -21,6 +21,21 @@ std::optional<std::int64_t> integer_of(const JsonNode& node, std::int64_t least,
   return parse_integer(node.text, least, most);
 }
 
+/// The members that every event of a family has, by index in members().
+const std::bitset<kMostMembers>& required_members(Family family) {
+  static const auto kRequired = [] {
+    std::array<std::bitset<kMostMembers>, kPublishedFamilies> required;
+    for (std::size_t i = 0; i < members().size(); ++i) {
+      for (std::size_t f = 0; f < required.size(); ++f) {
+        const Member& member = members()[i];
+        required[f][i] = member.required && (member.families & bit(static_cast<Family>(f))) != 0;
+      }
+    }
+    return required;
+  }();
+  return kRequired[static_cast<std::size_t>(family)];
+}
+
 /// How many children an array has, counted no further than `most` + 1.
 std::uint32_t count_items(const JsonTree& tree, const JsonNode& array, std::uint32_t most) {
   std::uint32_t count = 0;
@@ -324,24 +339,26 @@ void MemberMapper::store(const Member& member, const JsonNode& node, std::string
 }
 
 std::optional<Refusal> MemberMapper::required(Family family, std::string_view action) const {
-  const auto is_missing = [this](std::string_view path) { return !present_.test(member_index(path)); };
-  const auto all = members();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].required && (all[i].families & bit(family)) != 0 && !present_.test(i)) {
-      return missing(all[i].path, name(family));
-    }
+  const auto is_missing = [this](std::size_t member) { return !present_.test(member); };
+  const auto absent = required_members(family) & ~present_;
+  for (std::size_t i = 0; absent.any(); ++i) {
+    if (absent.test(i)) return missing(members()[i].path, name(family));
   }
-  if (row_.bytes(Column::actor_type) != "anonymous" && is_missing("actor.id")) {
+  static const std::size_t kActorId = member_index("actor.id");
+  static const std::size_t kInput = member_index("usage.input_tokens");
+  static const std::size_t kOutput = member_index("usage.output_tokens");
+  static const std::size_t kTotal = member_index("usage.total_tokens");
+  static const std::size_t kKeyId = member_index("key.key_id");
+  if (row_.bytes(Column::actor_type) != "anonymous" && is_missing(kActorId)) {
     return Refusal{Reason::schema, "data.actor.id", "Send the actor's id: only anonymous actors have none."};
   }
   if (family == Family::llm_call && row_.bytes(Column::status) == "success") {
-    if (is_missing("usage.input_tokens")) return missing("usage.input_tokens", "successful llm_call");
-    if (is_missing("usage.total_tokens")) return missing("usage.total_tokens", "successful llm_call");
+    if (is_missing(kInput)) return missing("usage.input_tokens", "successful llm_call");
+    if (is_missing(kTotal)) return missing("usage.total_tokens", "successful llm_call");
     const bool makes_text = !is_one_of(row_.bytes(Column::operation), "embeddings image audio rerank");
-    if (makes_text && is_missing("usage.output_tokens"))
-      return missing("usage.output_tokens", "successful llm_call");
+    if (makes_text && is_missing(kOutput)) return missing("usage.output_tokens", "successful llm_call");
   }
-  if (family == Family::api_key && action != "auth_failed" && is_missing("key.key_id")) {
+  if (family == Family::api_key && action != "auth_failed" && is_missing(kKeyId)) {
     return missing("key.key_id", name(family));
   }
   return std::nullopt;

@@ -65,7 +65,7 @@ class MemberMapper {
   std::string_view root_;
   Row& row_;
   std::span<std::uint32_t> hits_;
-  std::bitset<128> present_;  ///< by index in members()
+  std::bitset<kMostMembers> present_;  ///< by index in members()
 };
 
 }  // namespace sealstream

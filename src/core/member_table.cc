@@ -149,6 +149,7 @@ constexpr Member kMembers[] = {
     detail(kAuth, "idp", text, 64),
 };
 // clang-format on
+static_assert(std::size(kMembers) <= kMostMembers);
 
 std::string_view first_part(std::string_view path) { return path.substr(0, path.find('.')); }
 

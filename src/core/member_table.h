@@ -59,6 +59,7 @@ inline constexpr std::uint32_t kDefaultBound = 256;
 inline constexpr std::uint32_t kDefaultItems = 1'000;
 
 std::span<const Member> members();
+inline constexpr std::size_t kMostMembers = 128;
 
 /// The index in members() of the member at `path`. Precondition: there is one.
 std::size_t member_index(std::string_view path);

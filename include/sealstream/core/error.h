@@ -50,7 +50,8 @@ struct Refusal {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}            // NOLINT: implicit on purpose
+  Result(T&& value) : state_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(const T& value) : state_(value) {}                // NOLINT: implicit on purpose
   Result(Refusal refusal) : state_(std::move(refusal)) {}  // NOLINT: implicit on purpose
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

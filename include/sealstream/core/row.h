@@ -48,6 +48,8 @@ class Row {
   void clear(Column column) { slot(column).length = kNull; }
   /// Makes every column NULL and keeps the buffer for the next row.
   void clear();
+  /// Makes room for values of `bytes` together.
+  void reserve(std::size_t bytes) { values_.reserve(bytes); }
 
   /// Precondition: has(column), of type int64 or timestamp.
   std::int64_t int_value(Column column) const;
