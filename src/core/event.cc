@@ -120,7 +120,10 @@ void Decoder::State::redact_tree() {
     const std::size_t begin = node.name.empty() ? node.text_at : node.name_at;
     const std::size_t end = node.is(Kind::string) ? node.text_at + node.text.size() + kQuotes
                                                   : begin + node.name.size() + kQuotes;
-    while (suspicion && *suspicion < begin) suspicion = scan.next_suspicion();
+    if (suspicion && *suspicion < begin) {
+      scan.leave_out_to(begin);
+      suspicion = scan.next_suspicion();
+    }
     const bool suspected = suspicion && *suspicion < end;
     if (suspected || node.escaped || node.named_secret) redact_node(node);
   }

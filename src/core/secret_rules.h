@@ -36,9 +36,12 @@ class SecretScan {
   explicit SecretScan(std::string_view text) : text_(text) {}
   /// The next secret. All calls together take time linear in the text.
   std::optional<SecretMatch> next();
-  /// The next place where a secret may begin, whether one does or not. A part of the text holds none where
-  /// none of these lies in it, unless the part begins behind a letter or digit.
+  /// The next place where a secret may begin. Where a part of the text begins behind no letter or digit and
+  /// ends before a quote, no secret lies in it by itself unless one of these places does. Linear too, as long
+  /// as each answer is followed by leave_out_to the end of the part that it lies in.
   std::optional<std::size_t> next_suspicion();
+  /// Goes on at `place`, which lies behind the last answer.
+  void leave_out_to(std::size_t place);
 
  private:
   std::span<const std::uint8_t> next_shapes();

@@ -203,8 +203,24 @@ std::optional<SecretMatch> SecretScan::next() {
 }
 
 std::optional<std::size_t> SecretScan::next_suspicion() {
-  if (next_shapes().empty()) return std::nullopt;
-  return at_;
+  // These two look far ahead, or are looked for in vain again and again.
+  const auto is_far = [](const Shape& shape) {
+    return shape.body == Body::jwt || shape.body == Body::private_key;
+  };
+  for (auto shapes = next_shapes(); !shapes.empty(); shapes = next_shapes()) {
+    for (const std::uint8_t i : shapes) {
+      const Shape& shape = compiled_shapes()[i];
+      if (is_far(shape) || fit(shape, text_, at_)) return at_;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Behind a secret, and where a part is left out, a word starts whatever stands in front.
+void SecretScan::leave_out_to(std::size_t place) {
+  block_end_ = last_end_ = place;
+  places_ = 0;
+  escapes_ = 0xFFFF;
 }
 
 /// Moves on to the next place where the bytes are those that some shape begins with; these shapes.
@@ -262,10 +278,7 @@ std::optional<SecretMatch> SecretScan::match_here(const Shape& shape) {
     if (shape.body == Body::jwt) no_jwt_before_ = jwt_header_end(text_, at_);
     return std::nullopt;
   }
-  // Behind a secret a word starts, whatever it ended in.
-  block_end_ = last_end_ = range->end;
-  places_ = 0;
-  escapes_ = 0xFFFF;
+  leave_out_to(range->end);
   return SecretMatch{range->begin, range->end, shape.rule};
 }
 

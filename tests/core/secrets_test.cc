@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <random>
@@ -13,6 +14,7 @@
 
 #include "core/secret_rules.h"
 #include "sealstream/core/event.h"
+#include "sealstream/core/json_text.h"
 
 namespace sealstream {
 namespace {
@@ -388,6 +390,33 @@ TEST(SecretRules, FindWhatTheirRegularExpressionsFind) {
   }
 }
 
+TEST(SecretRules, SuspectEveryStringOfADocumentThatHoldsASecret) {
+  std::mt19937 random(20261125);
+  std::size_t held = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::array<std::string, 3> strings = {generated(random), generated(random), generated(random)};
+    std::string document = "[";
+    std::vector<std::size_t> begins;
+    for (std::string& text : strings) {
+      std::erase(text, '"');
+      begins.push_back(document.size() + 1);
+      document.append("\"").append(text).append("\",");
+    }
+    SecretScan scan(document);
+    auto suspicion = scan.next_suspicion();
+    for (std::size_t part = 0; part < strings.size(); ++part) {
+      if (suspicion && *suspicion < begins[part]) {
+        scan.leave_out_to(begins[part]);
+        suspicion = scan.next_suspicion();
+      }
+      if (!holds_secret(strings[part])) continue;
+      ++held;
+      ASSERT_TRUE(suspicion && *suspicion < begins[part] + strings[part].size()) << document;
+    }
+  }
+  EXPECT_GT(held, 10'000U);
+}
+
 TEST(SecretRules, ChangeNothingTheSecondTime) {
   std::mt19937 random(7);
   for (int i = 0; i < 20'000; ++i) {
@@ -395,6 +424,24 @@ TEST(SecretRules, ChangeNothingTheSecondTime) {
     std::vector<std::uint32_t> hits(secret_rules().size());
     ASSERT_FALSE(redact(once, hits)) << once;
   }
+}
+
+/// Has a value decoded that holds `text` as a string, with escapes in front.
+void decoded(const std::string& text) {
+  std::string value = "{\"a\":\"";
+  for (std::size_t i = 0; i < kMaxValueBytes / 24; ++i) value += "\\u0061";
+  append_json_string(value, text.substr(0, text.size() / 8));
+  value.erase(value.find('"', 6), 1);
+  value += ",\"b\":";
+  append_json_string(value, text.substr(0, text.size() / 16));
+  value += "}";
+  ASSERT_LE(value.size(), kMaxValueBytes);
+  Record record{};
+  record.key = "acme";
+  record.value = value;
+  Decoder decoder;
+  const auto event = decoder.decode(record);
+  ASSERT_EQ(event.refusal().reason, Reason::not_cloudevents);
 }
 
 TEST(SecretRules, TakeTimeLinearInTheText) {
@@ -409,6 +456,7 @@ TEST(SecretRules, TakeTimeLinearInTheText) {
     const std::string text = repeated(piece);
     const auto begin = std::chrono::steady_clock::now();
     redacted(text);
+    decoded(text);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2)) << piece;
   }
 }
