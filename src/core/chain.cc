@@ -76,19 +76,19 @@ Sealer::Sealer(const Keyring& keyring) : keyring_(keyring) {}
 
 void Sealer::identify(const Record& record, std::string_view tenant, Row& row) {
   const KeyEntry& entry = keyring_.at(record.timestamp);
+  const TenantKey& key = tenant_key(entry, tenant);
   row.set_text(Column::personal_key_id, entry.id);
-  row.set_bytes(Column::source_digest, as_bytes(source_digest(&entry, tenant, record)));
-}
-
-Checksum Sealer::seal(std::string_view tenant, Timestamp kafka_timestamp, Row& row, Head& head) {
-  const KeyEntry* entry = keyring_.find(row.bytes(Column::personal_key_id));
-  assert(entry == &keyring_.at(kafka_timestamp));
-  row.set_timestamp(Column::recorded_at, std::max(kafka_timestamp, head.recorded_at));
-  if (const auto personal = commitment(*entry, tenant, row.bytes(Column::event_id), row)) {
+  row.set_bytes(Column::source_digest, as_bytes(source_digest(key, record)));
+  if (const auto personal = commitment(key, row.bytes(Column::event_id), row)) {
     row.set_bytes(Column::personal_commitment, as_bytes(*personal));
   } else {
     row.clear(Column::personal_commitment);
   }
+}
+
+Checksum Sealer::seal(std::string_view tenant, Timestamp kafka_timestamp, Row& row, Head& head) {
+  assert(row.bytes(Column::personal_key_id) == keyring_.at(kafka_timestamp).id);
+  row.set_timestamp(Column::recorded_at, std::max(kafka_timestamp, head.recorded_at));
   const Seq seq = next(head.seq);
   head = {seq, checksum(tenant, seq, head.checksum, row), row.timestamp_value(Column::recorded_at)};
   return head.checksum;
@@ -102,18 +102,26 @@ Checksum Sealer::checksum(std::string_view tenant, Seq seq, const Checksum& prev
 
 std::optional<Commitment> Sealer::commitment(const KeyEntry& entry, std::string_view tenant,
                                              std::string_view event_id, const Row& row) {
+  return commitment(tenant_key(entry, tenant), event_id, row);
+}
+
+std::optional<Commitment> Sealer::commitment(const TenantKey& key, std::string_view event_id,
+                                             const Row& row) {
   buffer_.clear();
   append_personal_entries(buffer_, row);
   if (buffer_.empty()) return std::nullopt;
-  const TenantKey& key = tenant_key(entry, tenant);
   const auto salt = first<32>(hash_.update(kSaltDomain).update(as_bytes(key)).update(event_id).finish());
   return first<32>(hash_.update(kPersonalDomain).update(as_bytes(salt)).update(buffer_).finish());
 }
 
 SourceDigest Sealer::source_digest(const KeyEntry* entry, std::string_view tenant, const Record& record) {
   constexpr TenantKey kNoKey{};
+  return source_digest(entry ? tenant_key(*entry, tenant) : kNoKey, record);
+}
+
+SourceDigest Sealer::source_digest(const TenantKey& key, const Record& record) {
   buffer_ = kSourceDomain;
-  buffer_ += as_bytes(entry ? tenant_key(*entry, tenant) : kNoKey);
+  buffer_ += as_bytes(key);
   append_field(buffer_, record.key);
   append_field(buffer_, record.value);
   for (const Header* header : covered_headers(record)) {

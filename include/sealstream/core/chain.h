@@ -44,13 +44,13 @@ class Sealer {
   static constexpr std::size_t kMaxTenantKeys = 100'000;
   explicit Sealer(const Keyring& keyring);
 
-  /// Sets source_digest and personal_key_id, which depend on the record alone.
+  /// Sets what depends on the record alone: source_digest, personal_key_id and personal_commitment.
+  /// Precondition: `row` holds event_id and every personal value.
   void identify(const Record& record, std::string_view tenant, Row& row);
 
-  /// Appends `row` to the chain that ends in `head`: sets recorded_at and personal_commitment, then moves
-  /// `head` on to the row. Returns the row's checksum; its prev_checksum is the head's checksum before. May
-  /// be called again for the same row with another head. `kafka_timestamp` and the row's event_id and
-  /// personal_key_id decide with it, nothing else.
+  /// Appends `row`, identified, to the chain that ends in `head`: sets recorded_at, then moves `head` on to
+  /// the row. Returns the row's checksum; its prev_checksum is the head's checksum before. May be called
+  /// again for the same row with another head. `kafka_timestamp` decides with it, nothing else.
   Checksum seal(std::string_view tenant, Timestamp kafka_timestamp, Row& row, Head& head);
 
   /// Checksum of a row as stored, for verifiers.
@@ -65,7 +65,10 @@ class Sealer {
   SourceDigest source_digest(const KeyEntry* entry, std::string_view tenant, const Record& record);
 
  private:
+  /// Lives until the next call.
   const TenantKey& tenant_key(const KeyEntry& entry, std::string_view tenant);
+  std::optional<Commitment> commitment(const TenantKey& key, std::string_view event_id, const Row& row);
+  SourceDigest source_digest(const TenantKey& key, const Record& record);
 
   const Keyring& keyring_;
   Blake2b hash_;
