@@ -13,8 +13,8 @@ void refuse(Entry& entry, Refusal refusal) {
   std::vector<std::uint32_t> redactions(secret_rules().size());
   KeptRecord kept = keep(entry.record(), redactions);
   Event row = tombstone(entry.record(), refusal.reason);
-  entry.refused =
-      Refused{std::move(refusal), std::move(row), std::move(kept), std::move(redactions), {}, {}, false};
+  entry.refused = std::make_unique<Refused>(
+      Refused{std::move(refusal), std::move(row), std::move(kept), std::move(redactions), {}, {}, false});
 }
 
 }  // namespace sealstream

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,9 +47,11 @@ struct Entry {
   Offset next;                            ///< the partition's position behind this entry
   std::optional<FetchedRecord> fetched;   ///< absent for an end
   Event event;                            ///< of a record that decoded
-  std::optional<Refused> refused;         ///< of a record that is refused
+  std::unique_ptr<Refused> refused;       ///< of a record that is refused: few are, and it is large
   std::vector<std::uint32_t> redactions;  ///< of the decoding, where there were any
   Fate fate = Fate::end;
+  std::uint32_t tenant = 0;   ///< by the composer, of the batch that it composes
+  std::uint64_t id_hash = 0;  ///< of the event's tenant and id, by the composer
 
   const Record& record() const { return fetched->record; }
   /// What goes into the ledger: the event, or its tombstone.

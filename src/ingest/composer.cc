@@ -28,7 +28,15 @@ SourceDigest digest_of(const Event& event) {
   return digest;
 }
 
-std::string id_key(const Event& event) { return event.tenant + '\n' + event.id; }
+/// An event's identity, for sets of the accepted entries of a batch.
+struct SameId {
+  bool operator()(const Entry* a, const Entry* b) const {
+    return a->event.id == b->event.id && a->event.tenant == b->event.tenant;
+  }
+};
+struct HashOfId {
+  std::size_t operator()(const Entry* entry) const { return entry->id_hash; }
+};
 
 /// The step that `entry` makes, counted into its partition's move.
 void count(const Entry& entry, PartitionMove& move) {
@@ -77,6 +85,7 @@ Composer::Composer(const IngestOptions& options, const Keyring& keyring, Probe& 
 void Composer::identify(Entry& entry) {
   Event& event = entry.sealed();
   sealer_.identify(entry.record(), event.tenant, event.row);
+  if (!entry.refused) entry.id_hash = RecentIds::hash(event.tenant, event.id);
 }
 
 WriteSet Composer::compose(std::span<Entry> entries, Ledger& ledger) {
@@ -84,6 +93,7 @@ WriteSet Composer::compose(std::span<Entry> entries, Ledger& ledger) {
     if (entry.refused && entry.refused->only_within_batch) entry.refused.reset();
   }
   if (heads_.size() > options_.cached_heads) heads_.clear();
+  name_tenants(entries);
   StoredEvents stored;
   {
     const StageTimer timer(probe_, Stage::prepare);
@@ -96,7 +106,7 @@ WriteSet Composer::compose(std::span<Entry> entries, Ledger& ledger) {
 
 WriteSet Composer::seal_all(std::span<Entry> entries) {
   WriteSet writes;
-  std::unordered_map<std::string_view, std::size_t> moves;
+  writes.rows.reserve(entries.size());
   std::map<const OpenPartition*, std::size_t> partitions;
   for (Entry& entry : entries) {
     const auto [slot, fresh] = partitions.try_emplace(entry.partition, writes.partitions.size());
@@ -110,7 +120,7 @@ WriteSet Composer::seal_all(std::span<Entry> entries) {
     PartitionMove& move = writes.partitions[slot->second];
     count(entry, move);
     if (entry.fetched) move.last = LastRecord{entry.record().offset, {}};
-    if (entry.fate == Fate::accepted || entry.fate == Fate::refused) seal(entry, writes, moves);
+    if (entry.fate == Fate::accepted || entry.fate == Fate::refused) seal(entry, writes);
   }
   for (PartitionMove& move : writes.partitions) {
     if (!move.last) continue;
@@ -122,34 +132,49 @@ WriteSet Composer::seal_all(std::span<Entry> entries) {
   return writes;
 }
 
+/// Looks each entry's tenant up once: from here on it is a number.
+void Composer::name_tenants(std::span<Entry> entries) {
+  tenants_.clear();
+  std::unordered_map<std::string_view, std::uint32_t> numbers;
+  for (Entry& entry : entries) {
+    if (!entry.fetched) continue;
+    const std::string& name = entry.sealed().tenant;
+    const auto [number, fresh] = numbers.try_emplace(name, static_cast<std::uint32_t>(tenants_.size()));
+    if (fresh) tenants_.push_back({.name = name, .known = &heads_[name], .recorded_at = {}, .move = {}});
+    entry.tenant = number->second;
+  }
+}
+
 void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& stored) {
   std::unordered_set<const Entry*> asked;
   // Twice at most: with the heads known, an event may turn out to belong into a later leaf than its own
   // timestamp says.
   for (int pass = 0; pass < 2; ++pass) {
-    std::vector<std::string_view> tenants;
-    std::unordered_set<std::string_view> wanted;
+    std::vector<std::string_view> names;
+    std::vector<KnownHead*> wanted;
+    for (Tenant& tenant : tenants_) {
+      const auto& chain = tenant.known->chain;
+      tenant.recorded_at = chain ? chain->head.recorded_at : Timestamp::min();
+      if (chain) continue;
+      names.push_back(tenant.name);
+      wanted.push_back(tenant.known);
+    }
     std::vector<IdQuery> queries;
     std::vector<const Entry*> queried;
-    std::unordered_map<std::string_view, Timestamp>
-        latest;  // a tenant's recorded_at never falls, also within the batch
     for (Entry& entry : entries) {
       if (!entry.fetched) continue;
-      const Event& event = entry.sealed();
-      Timestamp& recorded_at =
-          latest.try_emplace(event.tenant, known_recorded_at(event.tenant)).first->second;
+      Timestamp& recorded_at = tenants_[entry.tenant].recorded_at;
       recorded_at = std::max(recorded_at, entry.record().timestamp);
-      if (!heads_[event.tenant].chain && wanted.insert(event.tenant).second) tenants.push_back(event.tenant);
       if (entry.refused || asked.contains(&entry) || !must_look_up(entry, recorded_at)) continue;
+      const Event& event = entry.event;
       queries.push_back({event.tenant, event.id, event.time - kTimeAhead});
       queried.push_back(&entry);
       asked.insert(&entry);
     }
-    if (tenants.empty() && queries.empty()) return;
-    Prepared prepared = ledger.prepare(tenants, queries);
-    assert(prepared.chains.size() == tenants.size() && prepared.stored.size() == queries.size());
-    for (std::size_t i = 0; i < tenants.size(); ++i)
-      heads_[std::string(tenants[i])].chain = prepared.chains[i];
+    if (names.empty() && queries.empty()) return;
+    Prepared prepared = ledger.prepare(names, queries);
+    assert(prepared.chains.size() == names.size() && prepared.stored.size() == queries.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i]->chain = prepared.chains[i];
     for (std::size_t i = 0; i < queries.size(); ++i) {
       if (prepared.stored[i]) stored.emplace(queried[i], std::move(*prepared.stored[i]));
     }
@@ -158,14 +183,8 @@ void Composer::fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& sto
 
 bool Composer::must_look_up(const Entry& entry, Timestamp recorded_at) const {
   const Event& event = entry.event;
-  if (lookup_batches_left_ > 0 || recent_.suspects(event.tenant, event.id)) return true;
+  if (lookup_batches_left_ > 0 || recent_.suspects(entry.id_hash)) return true;
   return month_of(recorded_at) > event.time - kTimeAhead;  // an older leaf may hold it
-}
-
-Timestamp Composer::known_recorded_at(const std::string& tenant) const {
-  const auto known = heads_.find(tenant);
-  return known != heads_.end() && known->second.chain ? known->second.chain->head.recorded_at
-                                                      : Timestamp::min();
 }
 
 void Composer::forget_heads() {
@@ -173,7 +192,7 @@ void Composer::forget_heads() {
 }
 
 void Composer::settle(std::span<Entry> entries, const StoredEvents& stored) {
-  std::unordered_map<std::string, const Entry*> accepted;
+  std::unordered_set<const Entry*, HashOfId, SameId> accepted(entries.size());
   for (Entry& entry : entries) {
     if (!entry.fetched) {
       entry.fate = Fate::end;
@@ -187,11 +206,11 @@ void Composer::settle(std::span<Entry> entries, const StoredEvents& stored) {
       settle_against(entry, {found->second.digest, found->second.personal_key_id}, false);
       continue;
     }
-    const auto [first, fresh] = accepted.try_emplace(id_key(entry.event), &entry);
+    const auto [first, fresh] = accepted.insert(&entry);
     if (fresh) {
       entry.fate = Fate::accepted;
     } else {
-      const Event& other = first->second->event;
+      const Event& other = (*first)->event;
       settle_against(entry, {digest_of(other), other.row.bytes(Column::personal_key_id)}, true);
     }
   }
@@ -220,17 +239,17 @@ bool Composer::same_content(const Entry& entry, const Stored& stored) {
   return stored.digest == sealer_.source_digest(key, entry.event.tenant, entry.record());
 }
 
-void Composer::seal(Entry& entry, WriteSet& writes,
-                    std::unordered_map<std::string_view, std::size_t>& moves) {
+void Composer::seal(Entry& entry, WriteSet& writes) {
   Event& event = entry.sealed();
-  note_partition(event.tenant, entry.partition->id);
-  const auto [slot, fresh] = moves.try_emplace(event.tenant, writes.heads.size());
-  if (fresh) {
-    const ChainState& chain = *heads_.at(event.tenant).chain;
+  Tenant& tenant = tenants_[entry.tenant];
+  note_partition(*tenant.known, entry.partition->id);
+  if (!tenant.move) {
+    tenant.move = writes.heads.size();
+    const ChainState& chain = *tenant.known->chain;
     writes.heads.push_back(
         {.tenant = event.tenant, .before = chain.head, .after = chain.head, .clock = chain.clock});
   }
-  HeadMove& move = writes.heads[slot->second];
+  HeadMove& move = writes.heads[*tenant.move];
   const Checksum previous = move.after.checksum;
   const Checksum checksum = sealer_.seal(event.tenant, entry.record().timestamp, event.row, move.after);
   assert(move.after.checksum == checksum);
@@ -244,8 +263,8 @@ void Composer::seal(Entry& entry, WriteSet& writes,
   }
 }
 
-void Composer::note_partition(std::string_view tenant, const PartitionId& id) {
-  PartitionId& seen_in = heads_.at(std::string(tenant)).seen_in;
+void Composer::note_partition(KnownHead& known, const PartitionId& id) {
+  PartitionId& seen_in = known.seen_in;
   if (seen_in.topic == id.topic && seen_in.partition != id.partition) probe_.tenant_split();
   if (seen_in != id) seen_in = id;
 }
@@ -256,7 +275,7 @@ void Composer::committed(std::span<Entry> entries, const WriteSet& writes) {
   for (const Entry& entry : entries) {
     entry.partition->claim.next_offset = entry.next;
     entry.partition->log_unverified = 0;
-    if (entry.fate == Fate::accepted) recent_.remember(entry.event.tenant, entry.event.id);
+    if (entry.fate == Fate::accepted) recent_.remember(entry.id_hash);
   }
   if (lookup_batches_left_ > 0) --lookup_batches_left_;
 }

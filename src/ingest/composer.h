@@ -25,7 +25,8 @@ class Composer {
  public:
   Composer(const IngestOptions& options, const Keyring& keyring, Probe& probe);
 
-  /// Fills in what follows from a fresh entry's record alone: its source digest and key id.
+  /// Fills in what follows from a fresh entry's record alone: its source digest, key id and commitment, and
+  /// the hash of its id.
   void identify(Entry& entry);
 
   /// The digest that audit.partitions keeps of a partition's last record.
@@ -50,21 +51,28 @@ class Composer {
     std::optional<ChainState> chain;  ///< absent: to be read again
     PartitionId seen_in;              ///< the last partition that the tenant was written from
   };
+  /// A tenant with records in the batch that is composed.
+  struct Tenant {
+    std::string_view name;
+    KnownHead* known;
+    Timestamp recorded_at;            ///< of its last row so far: it never falls, also within the batch
+    std::optional<std::size_t> move;  ///< its place in WriteSet::heads, once a row of it is sealed
+  };
   struct Stored {
     SourceDigest digest;
     std::string_view key_id;
   };
   using StoredEvents = std::unordered_map<const Entry*, StoredEvent>;
 
+  void name_tenants(std::span<Entry> entries);
   void fetch(std::span<Entry> entries, Ledger& ledger, StoredEvents& stored);
   bool must_look_up(const Entry& entry, Timestamp recorded_at) const;
-  Timestamp known_recorded_at(const std::string& tenant) const;
   void settle(std::span<Entry> entries, const StoredEvents& stored);
   void settle_against(Entry& entry, const Stored& stored, bool within_batch);
   bool same_content(const Entry& entry, const Stored& stored);
   WriteSet seal_all(std::span<Entry> entries);
-  void seal(Entry& entry, WriteSet& writes, std::unordered_map<std::string_view, std::size_t>& moves);
-  void note_partition(std::string_view tenant, const PartitionId& id);
+  void seal(Entry& entry, WriteSet& writes);
+  void note_partition(KnownHead& known, const PartitionId& id);
 
   const IngestOptions& options_;
   const Keyring& keyring_;
@@ -72,6 +80,7 @@ class Composer {
   Sealer sealer_;
   RecentIds recent_;
   std::unordered_map<std::string, KnownHead> heads_;
+  std::vector<Tenant> tenants_;  ///< of the batch, by Entry::tenant
   int lookup_batches_left_ = 0;
 };
 

@@ -15,8 +15,11 @@ class RecentIds {
   /// `slots` is rounded up to a power of two; 8 bytes each.
   explicit RecentIds(std::size_t slots);
 
-  bool suspects(std::string_view tenant, std::string_view id) const;
-  void remember(std::string_view tenant, std::string_view id);
+  static std::uint64_t hash(std::string_view tenant, std::string_view id);
+
+  /// What hash says of (tenant, event id).
+  bool suspects(std::uint64_t hash) const { return slots_[hash & (slots_.size() - 1)] == hash; }
+  void remember(std::uint64_t hash) { slots_[hash & (slots_.size() - 1)] = hash; }
 
  private:
   std::vector<std::uint64_t> slots_;

@@ -107,6 +107,19 @@ TEST_F(ComposerTest, WhenTheFirstOfTwoIsRefusedTheNextTakesItsPlace) {
   EXPECT_EQ(writes.rows[1].row->bytes(Column::event_id), "event-00");
 }
 
+TEST_F(ComposerTest, EventThatTookAnothersPlaceIsKnownByItsId) {
+  arrives(login(0, "acme", "event-00"));
+  arrives(login(1, "acme", "event-00", 0, "logout"));
+  arrives(login(2, "acme", "event-00", 0, "logout"));
+  (void)compose();
+  refuse(entries_[0], {Reason::db_rejected, "", "of the test"});
+  composer_.identify(entries_[0]);
+  commit();
+  EXPECT_EQ(db_.rows_of("acme").size(), 2u);  // the tombstone, and one of the two others
+  arrives(login(3, "acme", "event-00", 0, "logout"));
+  EXPECT_EQ(compose().partitions.front().duplicate, 1);
+}
+
 TEST_F(ComposerTest, EventOfTheLastBatchesIsLookedUpAndFoundToBeADuplicate) {
   arrives(login(0, "acme", "event-00"));
   commit();
