@@ -16,6 +16,7 @@ import copy_ceiling
 import ingest_bench
 import latency_bench
 import memory_bench
+import peers_bench
 import scale_bench
 import takeover_bench
 import verify_bench
@@ -56,8 +57,8 @@ class CoreBench:
 
 
 kPrograms = {"ingest_bench": ingest_bench, "latency_bench": latency_bench, "scale_bench": scale_bench, "takeover_bench": takeover_bench,
-             "verify_bench": verify_bench, "memory_bench": memory_bench, "core_bench": CoreBench, "copy_ceiling": copy_ceiling,
-             "change_bench": change_bench}
+             "verify_bench": verify_bench, "peers_bench": peers_bench, "memory_bench": memory_bench, "core_bench": CoreBench,
+             "copy_ceiling": copy_ceiling, "change_bench": change_bench}
 
 
 def target_table(results):
