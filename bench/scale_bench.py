@@ -64,12 +64,13 @@ def grow(postgres, deployed, rows):
     copies = -(-rows // int(held)) - 1
     columns = postgres.psql(f"SELECT attname FROM pg_attribute WHERE attrelid = '{leaf}'::regclass AND attnum > 0 ORDER BY attnum",
                             deployed.database).split()
-    changed = {"seq": "l.seq + copy * (h.seq + 1)", "event_id": "event_id || '-' || copy",
+    changed = {"seq": "seq + copy * chain_rows", "event_id": "event_id || '-' || copy",
                "event_time": "event_time - copy * interval '1 hour'"}
-    chosen = ", ".join(changed.get(column, f"l.{column}") for column in columns)
+    chosen = ", ".join(changed.get(column, column) for column in columns)
+    postgres.psql(f"CREATE UNLOGGED TABLE audit.original AS SELECT l.*, h.seq + 1 AS chain_rows FROM {leaf} l"
+                  " JOIN audit.chain_heads h USING (tenant_id) ORDER BY tenant_id, l.seq", deployed.database)
     for copy in range(1, copies + 1):
-        postgres.psql(f"INSERT INTO {leaf} SELECT {chosen.replace('copy', str(copy))} FROM {leaf} l JOIN audit.chain_heads h"
-                      " USING (tenant_id) WHERE l.seq <= h.seq ORDER BY tenant_id, l.seq", deployed.database)
+        postgres.psql(f"INSERT INTO {leaf} SELECT {chosen.replace('copy', str(copy))} FROM audit.original", deployed.database)
     postgres.psql(f"UPDATE audit.chain_heads SET seq = (seq + 1) * {copies + 1} - 1; VACUUM ANALYZE {leaf}", deployed.database)
 
 
