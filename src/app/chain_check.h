@@ -49,6 +49,13 @@ struct PersonalCounts {
   std::int64_t opened = 0;     ///< the commitment was opened: they are the sealed ones
   std::int64_t erased = 0;     ///< an erasure's event accounts for them
   std::int64_t unchecked = 0;  ///< the key is absent
+
+  void add(const PersonalCounts& other) {
+    none += other.none;
+    opened += other.opened;
+    erased += other.erased;
+    unchecked += other.unchecked;
+  }
 };
 
 /// An erasure and the rows that it names.

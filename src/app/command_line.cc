@@ -180,7 +180,7 @@ void CommandLine::add_verify() {
   CLI::App* sub =
       command(*app_, "verify", "Recompute every chain from the ledger and say whether it is what was sealed.",
               {"sealstream verify", "sealstream verify --tenant acme --json",
-               "sealstream verify --since 2026-11-01T00:00:00Z",
+               "sealstream verify --since 2026-11-01T00:00:00Z", "sealstream verify --workers 4",
                "sealstream verify --read-models         usage, keys and anomalies too"},
               [this] {
                 verify_.json = json_;
@@ -194,6 +194,9 @@ void CommandLine::add_verify() {
   sub->add_flag("--read-models", verify_.read_models,
                 "Compute usage, keys and anomalies again from all of the ledger, and compare")
       ->excludes(since);
+  sub->add_option("--workers", verify_.workers, "Read chains over so many connections at a time; default 1")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
   sub->add_flag("--chain-only", verify_.chain_only, "Do not mind personal values that cannot be opened");
   sub->add_flag("--json", json_, "Print one JSON object");
 }

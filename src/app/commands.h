@@ -42,6 +42,7 @@ struct VerifyRequest {
   std::string since;  ///< empty: all of it
   bool chain_only = false;
   bool read_models = false;  ///< compare them with the ledger too
+  int workers = 1;           ///< threads and connections that read chains
   bool json = false;
 };
 int verify_command(const Config& config, const VerifyRequest& request, const Terminal& terminal);

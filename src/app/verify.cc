@@ -1,72 +1,22 @@
 #include "app/verify.h"
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <iterator>
 #include <map>
-#include <tuple>
-#include <unordered_map>
+#include <mutex>
+#include <thread>
 
 #include "app/exit_codes.h"
 #include "app/json_writer.h"
+#include "app/range_check.h"
 
 namespace sealstream {
 namespace {
 
-/// A log that rows and counters speak of.
-struct Log {
-  std::string topic;
-  std::int64_t partition;
-  std::int64_t log_epoch;
-  friend auto operator<=>(const Log&, const Log&) = default;
-};
-
 std::string name(const Log& log) {
   return json_string(log.topic) + "/" + std::to_string(log.log_epoch) + "/" + std::to_string(log.partition);
-}
-
-/// What the ledger holds of one log.
-struct LogRows {
-  std::int64_t events = 0;
-  std::int64_t tombstones = 0;
-  std::int64_t lowest_offset = INT64_MAX;
-  std::int64_t highest_offset = INT64_MIN;
-};
-
-/// Counts the rows of each log. Rows that lie together mostly come from the same one.
-class LogCounter {
- public:
-  void take(const Row& row) {
-    for (const Column column :
-         {Column::kafka_topic, Column::kafka_partition, Column::kafka_log_epoch, Column::kafka_offset}) {
-      if (!row.has(column)) return;  // its checksum is wrong as well
-    }
-    LogRows& rows = rows_of(row);
-    const std::int64_t offset = row.int_value(Column::kafka_offset);
-    rows.lowest_offset = std::min(rows.lowest_offset, offset);
-    rows.highest_offset = std::max(rows.highest_offset, offset);
-    const bool tombstone = row.has(Column::family) && row.bytes(Column::family) == "quarantined";
-    ++(tombstone ? rows.tombstones : rows.events);
-  }
-
-  std::map<Log, LogRows>& logs() { return logs_; }
-
- private:
-  LogRows& rows_of(const Row& row) {
-    const std::string_view topic = row.bytes(Column::kafka_topic);
-    const std::int64_t partition = row.int_value(Column::kafka_partition);
-    const std::int64_t log_epoch = row.int_value(Column::kafka_log_epoch);
-    const bool same = last_ != logs_.end() && last_->first.topic == topic &&
-                      last_->first.partition == partition && last_->first.log_epoch == log_epoch;
-    if (!same) last_ = logs_.try_emplace(Log{std::string(topic), partition, log_epoch}).first;
-    return last_->second;
-  }
-
-  std::map<Log, LogRows> logs_;
-  std::map<Log, LogRows>::iterator last_ = logs_.end();
-};
-
-const Keyring& no_keys() {
-  static const Keyring keyring({KeyEntry{"none", Timestamp(), PersonalKey{}}});
-  return keyring;
 }
 
 void add_fault(VerifyReport& report, Fault fault) {
@@ -80,10 +30,25 @@ void put_worst_first(VerifyReport& report) {
                    [](const Fault& a, const Fault& b) { return a.verdict > b.verdict; });
 }
 
+/// A range of tenants, what is known of it, and what was found.
+struct Range {
+  RowFilter filter;
+  std::vector<StoredHead> heads;
+  std::int64_t rows = 0;  ///< as the heads say
+  RangeResult result;
+};
+
+template <class Noted>
+void move_some(std::vector<Noted>& from, std::vector<Noted>& to, std::size_t most) {
+  const std::size_t some = std::min(from.size(), most - to.size());
+  std::move(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(some), std::back_inserter(to));
+}
+
 class Verification {
  public:
-  Verification(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options)
-      : reader_(reader), keyring_(keyring), sealer_(keyring ? *keyring : no_keys()) {
+  Verification(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options,
+               const VerifyProgress& progress)
+      : reader_(reader), keyring_(keyring), progress_(progress) {
     report_.options = options;
     report_.keyring = keyring != nullptr;
   }
@@ -103,6 +68,8 @@ class Verification {
   }
 
  private:
+  static constexpr int kRangesAWorker = 8;
+
   const VerifyOptions& options() const { return report_.options; }
 
   void add(Fault fault) { add_fault(report_, std::move(fault)); }
@@ -135,64 +102,95 @@ class Verification {
   }
 
   void check_chains() {
-    for (StoredHead& head : reader_.heads(options().tenant)) {
-      std::string tenant = head.tenant;
-      heads_.emplace(std::move(tenant), std::move(head));
-    }
-    reader_.rows({options().tenant, options().since}, [this](const StoredRow& stored) { take(stored); });
-    finish_chain();
-    for (const auto& [tenant, head] : heads_) {
-      if (options().since && head.recorded_at < *options().since) continue;
-      add({Verdict::tampered, Wrong::head, tenant, Seq(0),
-           "there is a head with seq " + std::to_string(head.seq.value()) + " and no row"});
+    std::vector<Range> ranges = cut(reader_.heads(options().tenant));
+    std::int64_t all = 0;
+    for (const Range& range : ranges) all += range.rows;
+    read(ranges, [&, done = std::int64_t{0}](std::int64_t rows) mutable { progress_(done += rows, all); });
+    for (Range& range : ranges) add(range.result);
+    for (const Range& range : ranges) {
+      for (const StoredHead& head : range.result.heads_without_rows) {
+        add({Verdict::tampered, Wrong::head, head.tenant, Seq(0),
+             "there is a head with seq " + std::to_string(head.seq.value()) + " and no row"});
+      }
     }
   }
 
-  void take(const StoredRow& stored) {
-    ++report_.rows;
-    logs_.take(stored.row);
-    if (!stored.tenant) {
-      add({Verdict::tampered, Wrong::order, "", stored.seq, "a row without a tenant id"});
-      return;
+  /// Ranges of tenants that hold about as many rows each, several for each worker.
+  std::vector<Range> cut(std::vector<StoredHead> heads) const {
+    std::sort(heads.begin(), heads.end(), [](const auto& a, const auto& b) { return a.tenant < b.tenant; });
+    std::int64_t rows = 0;
+    for (const StoredHead& head : heads) rows += head.seq.value() + 1;
+    const std::int64_t wanted = std::max(rows / (options().workers * kRangesAWorker), std::int64_t{1});
+    std::vector<Range> ranges(1);
+    for (StoredHead& head : heads) {
+      if (options().workers > 1 && ranges.back().rows >= wanted) {
+        ranges.back().filter.before_tenant = head.tenant;
+        ranges.emplace_back().filter.from_tenant = head.tenant;
+      }
+      ranges.back().rows += head.seq.value() + 1;
+      ranges.back().heads.push_back(std::move(head));
     }
-    if (!chain_ || chain_->tenant() != *stored.tenant) {
-      finish_chain();
-      chain_.emplace(sealer_, keyring_, std::string(*stored.tenant), options().since.has_value());
+    for (Range& range : ranges) {
+      range.filter.tenant = options().tenant;
+      range.filter.recorded_since = options().since;
     }
-    chain_->take(stored);
+    return ranges;
   }
 
-  void finish_chain() {
-    if (!chain_) return;
-    const auto head = heads_.find(chain_->tenant());
-    ChainVerdict verdict = chain_->finish(head == heads_.end() ? nullptr : &head->second);
-    if (head != heads_.end()) heads_.erase(head);
-    ++report_.chains;
-    report_.personal.none += verdict.personal.none;
-    report_.personal.opened += verdict.personal.opened;
-    report_.personal.erased += verdict.personal.erased;
-    report_.personal.unchecked += verdict.personal.unchecked;
-    report_.absent_keys.insert(chain_->absent_keys().begin(), chain_->absent_keys().end());
-    for (Fault& fault : verdict.faults) add(std::move(fault));
-    for (Erasure& erasure : verdict.erasures) {
-      if (report_.erasures.size() < VerifyReport::kMaxErasures)
-        report_.erasures.push_back(std::move(erasure));
+  /// Each worker takes the next range; the calling thread is one of them, and the one that tells how far they
+  /// are.
+  void read(std::vector<Range>& ranges, const std::function<void(std::int64_t)>& progress) {
+    std::atomic<std::size_t> next = 0;
+    std::atomic<std::int64_t> untold = 0;
+    std::mutex mutex;
+    std::exception_ptr thrown;
+    const auto work = [&](LedgerReader& reader, bool tells) {
+      try {
+        for (std::size_t i = next++; i < ranges.size(); i = next++) {
+          Range& range = ranges[i];
+          range.result = check_range(reader, keyring_, range.filter, range.heads, [&](std::int64_t rows) {
+            untold += rows;
+            if (tells) progress(untold.exchange(0));
+          });
+        }
+      } catch (...) {
+        next = ranges.size();
+        const std::lock_guard lock(mutex);
+        if (!thrown) thrown = std::current_exception();
+      }
+    };
+    std::vector<std::unique_ptr<LedgerReader>> readers;
+    const auto others = std::min(static_cast<std::size_t>(options().workers), ranges.size()) - 1;
+    for (std::size_t i = 0; i < others; ++i) readers.push_back(reader_.another());
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& reader : readers) threads.emplace_back([&] { work(*reader, false); });
+      work(reader_, true);
     }
-    for (Erasure& erasure : verdict.half_erased) {
-      report_.half_erased_rows += erasure.rows;
-      if (report_.half_erased.size() < VerifyReport::kMaxErasures)
-        report_.half_erased.push_back(std::move(erasure));
-    }
-    chain_.reset();
+    if (thrown) std::rethrow_exception(thrown);
+  }
+
+  void add(RangeResult& range) {
+    report_.verdict = std::max(report_.verdict, range.verdict);
+    report_.rows += range.rows;
+    report_.chains += range.chains;
+    report_.personal.add(range.personal);
+    report_.absent_keys.merge(range.absent_keys);
+    report_.fault_count += range.fault_count;
+    report_.half_erased_rows += range.half_erased_rows;
+    move_some(range.faults, report_.faults, VerifyReport::kMaxFaults);
+    move_some(range.erasures, report_.erasures, VerifyReport::kMaxErasures);
+    move_some(range.half_erased, report_.half_erased, VerifyReport::kMaxErasures);
+    for (const auto& [log, rows] : range.logs) logs_[log].add(rows);
   }
 
   void check_counters() {
     for (const StoredPartition& stored : reader_.partitions()) {
       const Log log{stored.topic, stored.partition.value(), stored.log_epoch.value()};
-      const auto found = logs_.logs().extract(log);
+      const auto found = logs_.extract(log);
       check_log(log, stored, found ? found.mapped() : LogRows{});
     }
-    for (const auto& [log, rows] : logs_.logs()) {
+    for (const auto& [log, rows] : logs_) {
       add(Verdict::incomplete, Wrong::counters,
           name(log) + ": the ledger holds rows of a partition that nothing counts");
     }
@@ -233,17 +231,16 @@ class Verification {
 
   LedgerReader& reader_;
   const Keyring* keyring_;
-  Sealer sealer_;
+  const VerifyProgress& progress_;
   VerifyReport report_;
-  LogCounter logs_;
-  std::unordered_map<std::string, StoredHead> heads_;  ///< of the chains that are not finished
-  std::optional<ChainCheck> chain_;
+  std::map<Log, LogRows> logs_;
 };
 
 }  // namespace
 
-VerifyReport verify(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options) {
-  return Verification(reader, keyring, options).run();
+VerifyReport verify(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options,
+                    const VerifyProgress& progress) {
+  return Verification(reader, keyring, options, progress).run();
 }
 
 void add_read_models(VerifyReport& report, ReadModelCheck check) {

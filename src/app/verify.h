@@ -1,6 +1,7 @@
 // The verifier: reads the ledger as it is stored and says whether it is what was sealed.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,9 +15,10 @@
 namespace sealstream {
 
 struct VerifyOptions {
-  std::optional<std::string> tenant;  ///< this chain alone; counters of partitions are not checked then
-  std::optional<Timestamp> since;     ///< rows recorded from here on; what lies before is taken on trust
-  bool chain_only = false;            ///< personal values that cannot be opened do not matter
+  std::optional<std::string> tenant = {};  ///< this chain alone; counters of partitions are not checked then
+  std::optional<Timestamp> since = {};     ///< rows recorded from here on; what lies before is taken on trust
+  bool chain_only = false;                 ///< personal values that cannot be opened do not matter
+  int workers = 1;                         ///< threads, each with a connection
 };
 
 struct VerifyReport {
@@ -40,10 +42,16 @@ struct VerifyReport {
   std::optional<ReadModelCheck> read_models;  ///< nothing where that was not asked
 };
 
+/// Called on the calling thread, now and then: rows that are behind us, of about `all`.
+using VerifyProgress = std::function<void(std::int64_t rows, std::int64_t all)>;
+
 /// Reads all of the ledger that `options` name, in the reader's snapshot, and checks it. `keyring` may be
 /// null. Stops before the rows where audit.ledger has not exactly the columns that the format knows. Throws
-/// LedgerError. Memory: the heads, and what is noted of one chain.
-VerifyReport verify(LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options);
+/// LedgerError. Memory: the heads, and what is noted of one chain of each worker. The report does not depend
+/// on the number of workers.
+VerifyReport verify(
+    LedgerReader& reader, const Keyring* keyring, const VerifyOptions& options,
+    const VerifyProgress& progress = [](std::int64_t, std::int64_t) {});
 
 /// Adds what a comparison of the read models found: a difference is incomplete, since the chains are the
 /// evidence and all else is derived from them; what could not be compared is undecidable.

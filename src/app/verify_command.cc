@@ -8,12 +8,16 @@
 #include "app/connections.h"
 #include "app/keyring_file.h"
 #include "app/moment.h"
+#include "app/progress.h"
 #include "app/verify.h"
 
 namespace sealstream {
 
 int verify_command(const Config& config, const VerifyRequest& request, const Terminal& terminal) {
-  VerifyOptions options{.tenant = request.tenant, .since = std::nullopt, .chain_only = request.chain_only};
+  VerifyOptions options{.tenant = request.tenant,
+                        .since = std::nullopt,
+                        .chain_only = request.chain_only,
+                        .workers = request.workers};
   if (!request.since.empty()) {
     options.since = parse_moment(request.since);
     if (!options.since)
@@ -27,7 +31,11 @@ int verify_command(const Config& config, const VerifyRequest& request, const Ter
   }
   const ConnectionOptions auditor = connection_options(config.postgres, config.postgres.auditor);
   LedgerReader reader(auditor);
-  VerifyReport report = verify(reader, keyring ? &*keyring : nullptr, options);
+  VerifyReport report = [&] {
+    Progress progress(terminal, "verify");
+    return verify(reader, keyring ? &*keyring : nullptr, options,
+                  [&](std::int64_t rows, std::int64_t all) { progress.at(rows, all, "rows"); });
+  }();
   if (request.read_models) {
     Connection connection(patient(auditor), [] {});
     add_read_models(report,

@@ -226,9 +226,18 @@ std::vector<LiveColumn> expected_columns() {
   return columns;
 }
 
-LedgerReader::LedgerReader(const ConnectionOptions& options) try
-    : connection_(std::make_unique<Connection>(options)) {
+LedgerReader::LedgerReader(const ConnectionOptions& options) : LedgerReader(options, "") {}
+
+std::unique_ptr<LedgerReader> LedgerReader::another() {
+  return std::unique_ptr<LedgerReader>(new LedgerReader(options_, snapshot()));
+}
+
+LedgerReader::LedgerReader(const ConnectionOptions& options, const std::string& snapshot) try
+    : options_(options), connection_(std::make_unique<Connection>(options)) {
   connection_->run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+  if (!snapshot.empty()) {
+    connection_->run(("SET TRANSACTION SNAPSHOT " + connection_->literal(snapshot)).c_str());
+  }
   connection_->run("SET LOCAL search_path = pg_catalog, pg_temp");
   connection_->run("SET LOCAL statement_timeout = 0");
   connection_->run("SET LOCAL idle_in_transaction_session_timeout = 0");
@@ -256,6 +265,9 @@ std::vector<LiveColumn> LedgerReader::columns() {
 void LedgerReader::rows(const RowFilter& filter, const std::function<void(const StoredRow&)>& take) {
   std::string condition = "true";
   if (filter.tenant) condition += " AND tenant_id = " + connection_->literal(*filter.tenant);
+  if (filter.from_tenant) condition += " AND tenant_id >= " + connection_->literal(*filter.from_tenant);
+  if (filter.before_tenant) condition += " AND tenant_id < " + connection_->literal(*filter.before_tenant);
+  if (filter.from_tenant && !filter.before_tenant) condition = "(" + condition + " OR tenant_id IS NULL)";
   if (filter.recorded_since) {
     const std::int64_t since = filter.recorded_since->time_since_epoch().count();
     condition += " AND recorded_at >= timestamptz '1970-01-01 00:00:00+00' + " + std::to_string(since) +

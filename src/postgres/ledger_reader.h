@@ -68,6 +68,8 @@ struct RepeatedId {
 /// Which rows to read; all of them where nothing is set.
 struct RowFilter {
   std::optional<std::string> tenant;
+  std::optional<std::string> from_tenant;    ///< this one and those behind it, by their bytes
+  std::optional<std::string> before_tenant;  ///< those before it; without it also rows that have no tenant
   std::optional<Timestamp> recorded_since;
 };
 
@@ -80,6 +82,8 @@ std::vector<LiveColumn> expected_columns();
 class LedgerReader {
  public:
   explicit LedgerReader(const ConnectionOptions& options);
+  /// Another reader of the same snapshot, on a connection of its own.
+  std::unique_ptr<LedgerReader> another();
   ~LedgerReader();
   LedgerReader(const LedgerReader&) = delete;
   LedgerReader& operator=(const LedgerReader&) = delete;
@@ -105,7 +109,10 @@ class LedgerReader {
   std::vector<RepeatedId> repeated_ids(const std::optional<std::string>& tenant, int limit);
 
  private:
+  LedgerReader(const ConnectionOptions& options, const std::string& snapshot);
+
   struct Connection;
+  const ConnectionOptions options_;
   std::unique_ptr<Connection> connection_;
 };
 

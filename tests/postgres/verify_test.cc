@@ -204,6 +204,26 @@ TEST_F(VerifyTest, ARowCopiedToAnotherTenantIsFoundThere) {
   expect_found(verify(), "gamma", 0, "checksum");
 }
 
+TEST_F(VerifyTest, TheReportDoesNotDependOnTheNumberOfWorkers) {
+  for (const char* tenant : {"alpha", "gamma", "omega", "zeta"}) {
+    for (int row = 0; row < 3; ++row) ledger_.append(tenant, SealedLedger::plain_event());
+  }
+  ledger_.finish();
+  EXPECT_EQ(verify({.workers = 4}).verdict, Verdict::intact);
+  drop_constraints();
+  ledger_.run(
+      "UPDATE audit.ledger SET model = 'another' WHERE tenant_id IN ('alpha', 'omega') AND seq = 1;"
+      "DELETE FROM audit.ledger WHERE tenant_id = 'beta' AND seq = 1;"
+      "DELETE FROM audit.ledger WHERE tenant_id = 'gamma';"
+      "DELETE FROM audit.chain_heads WHERE tenant_id = 'zeta';" +
+      copy_row(3, "tenant_id = NULL") + ";" + copy_row(3, "tenant_id = ''"));
+  const VerifyReport alone = verify();
+  EXPECT_GE(alone.fault_count, 7);
+  EXPECT_EQ(alone.chains, 6);
+  for (const int workers : {2, 3, 64})
+    EXPECT_EQ(report_json(verify({.workers = workers})), report_json(alone));
+}
+
 TEST_F(VerifyTest, JsonThatOnlyPrintsOtherwiseIsFound) {
   ledger_.finish();
   ASSERT_EQ(value("SELECT '1.0'::jsonb = '1.00'::jsonb"), "t");
