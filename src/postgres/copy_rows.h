@@ -49,11 +49,13 @@ class CopyRows {
  public:
   /// Encodes `rows`, all of them whole: tenants by the bytes of their names, a tenant's rows in their order.
   /// So two writers of the same tenants wait for one another at the first of them, and never in a circle.
+  /// Precondition: every row holds event_id and recorded_at.
   void encode(const std::vector<SealedRow>& rows);
   /// The leaves in the order in which `rows` named them first. Dies with the next encode.
   const std::vector<const LeafRows*>& leaves() const { return used_; }
 
  private:
+  void ask_ahead(std::size_t at) const;
   LeafRows& leaf_of(Timestamp recorded_at);
 
   std::vector<std::unique_ptr<LeafRows>> kept_;
