@@ -24,7 +24,7 @@ struct KafkaOptions {
 
   /// A member that was not heard of for this long loses its partitions.
   milliseconds session_timeout{10'000};
-  milliseconds heartbeat_interval{3'000};
+  milliseconds heartbeat_interval{1'000};  ///< others hear at one of theirs that a member left
 
   /// The fetcher stops when a lane's queue holds this many bytes of values ...
   std::size_t queue_bytes_per_lane = std::size_t{12} * 1024 * 1024;
