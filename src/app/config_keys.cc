@@ -167,7 +167,7 @@ constexpr ConfigKey kKeys[] = {
      .max = 256,
      .help = "Workers, each with a database connection. A partition belongs to lane (its number modulo "
              "lanes). auto: "
-             "the smaller of the partitions and twice the cores."},
+             "as many as cores, two at least, but no more than partitions."},
     {.path = "ingest.batch_rows",
      .type = KeyType::integer,
      .default_value = "5000",
