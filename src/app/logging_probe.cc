@@ -106,6 +106,15 @@ void LoggingProbe::log_unverified(const PartitionId& id) {
              fields(id));
 }
 
+void LoggingProbe::commits_lost(const PartitionId& id, Offset next_offset) {
+  next_.commits_lost(id, next_offset);
+  log_.write(
+      LogLevel::error, "commits_lost",
+      "The database does not hold any more what was committed from this offset on (a failover to a standby "
+      "that lost commits?); it is read from Kafka again",
+      {.topic = id.topic, .partition = id.partition, .offset = next_offset});
+}
+
 void LoggingProbe::queue_forward_lost(const PartitionId& id) {
   next_.queue_forward_lost(id);
   log_.write(LogLevel::warning, "queue_forward_lost", "The partition's queue was forwarded to its lane again",

@@ -171,10 +171,13 @@ bool Ingester::State::went_back() {
     }
   }
   const auto stored = ledger->next_offsets(ids);
+  bool behind = false;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (!stored[i] || *stored[i] < committed[i]) return true;
+    if (stored[i] && *stored[i] >= committed[i]) continue;
+    probe.commits_lost(ids[i], stored[i].value_or(Offset(0)));
+    behind = true;
   }
-  return false;
+  return behind;
 }
 
 void Ingester::State::assign_claimed(Group& group) {

@@ -142,6 +142,7 @@ struct Metrics::State {
   Counter& fence_alarms = counter("fence_alarms_total");
   LabelledCounters claims{registry, "claims_total", kClaimResults};
   Counter& log_unverified = counter("log_unverified_total");
+  Counter& commits_lost = counter("commits_lost_total");
   Counter& late_events = counter("late_events_total");
   Counter& queue_forward_lost = counter("queue_forward_lost_total");
   Histogram& latency = histogram(registry, "end_to_end_latency_seconds");
@@ -329,6 +330,7 @@ void Metrics::head_conflict() { state_->head_conflicts.Increment(); }
 void Metrics::fenced(const PartitionId&) { state_->fenced_commits.Increment(); }
 void Metrics::fence_alarm(std::size_t) { state_->fence_alarms.Increment(); }
 void Metrics::log_unverified(const PartitionId&) { state_->log_unverified.Increment(); }
+void Metrics::commits_lost(const PartitionId&, Offset) { state_->commits_lost.Increment(); }
 void Metrics::queue_forward_lost(const PartitionId&) { state_->queue_forward_lost.Increment(); }
 void Metrics::in_doubt(std::string_view resolution) { state_->in_doubt.at(resolution).Increment(); }
 void Metrics::duplicate_unverified() { state_->duplicates_unverified.Increment(); }

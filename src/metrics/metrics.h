@@ -57,6 +57,7 @@ class Metrics final : public Probe {
   void fenced(const PartitionId& id) override;
   void fence_alarm(std::size_t lane) override;
   void log_unverified(const PartitionId& id) override;
+  void commits_lost(const PartitionId& id, Offset next_offset) override;
   void queue_forward_lost(const PartitionId& id) override;
   void in_doubt(std::string_view resolution) override;
   void duplicate_unverified() override;

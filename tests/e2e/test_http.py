@@ -25,7 +25,7 @@ kPromised = {
     "position": "partition_next_offset partition_end_offset consumer_lag_records consumer_lag_seconds"
                 " retention_headroom_seconds topic_partitions partition_assigned rebalances_total tenant_split_total",
     "integrity": "missed_records_total offset_gaps_total chain_appends_total head_conflicts_total fenced_commits_total"
-                 " claims_total log_unverified_total queue_forward_lost_total",
+                 " claims_total log_unverified_total commits_lost_total queue_forward_lost_total",
     "latency": "end_to_end_latency_seconds stage_duration_seconds commit_duration_seconds",
     "dependencies": "kafka_errors_total kafka_brokers_up db_errors_total db_up db_in_doubt_total buffer_bytes"
                     " buffer_limit_bytes backpressure_seconds_total halted_partitions ready build_info",

@@ -351,6 +351,7 @@ class MockProbe : public Probe {
   MOCK_METHOD(void, fenced, (const PartitionId&), (override));
   MOCK_METHOD(void, fence_alarm, (std::size_t), (override));
   MOCK_METHOD(void, log_unverified, (const PartitionId&), (override));
+  MOCK_METHOD(void, commits_lost, (const PartitionId&, Offset), (override));
   MOCK_METHOD(void, queue_forward_lost, (const PartitionId&), (override));
   MOCK_METHOD(void, in_doubt, (std::string_view), (override));
   MOCK_METHOD(void, duplicate_unverified, (), (override));

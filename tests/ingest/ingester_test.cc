@@ -186,6 +186,7 @@ TEST_F(IngesterTest, PartitionThatCannotBeClaimedDoesNotHoldUpTheOthersAndJoinsT
 }
 
 TEST_F(IngesterTest, AQuietPartitionWhoseCommitsTheDatabaseLostIsClaimedAgain) {
+  EXPECT_CALL(probe_, commits_lost(partition_id(0), Offset(3)));
   starts();
   assigns({0});
   source_.fake(0).publish(login(3, "acme", "event-00"));

@@ -30,6 +30,7 @@ class RecordingProbe final : public Probe {
   void fenced(const PartitionId&) override {}
   void fence_alarm(std::size_t) override {}
   void log_unverified(const PartitionId&) override {}
+  void commits_lost(const PartitionId&, Offset) override {}
   void in_doubt(std::string_view) override {}
   void duplicate_unverified() override {}
   void database_failed(std::string_view, std::string_view) override {}

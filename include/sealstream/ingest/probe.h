@@ -83,6 +83,8 @@ class Probe {
   virtual void fenced(const PartitionId& id) = 0;
   virtual void fence_alarm(std::size_t lane) = 0;
   virtual void log_unverified(const PartitionId& id) = 0;
+  /// The database forgot what a lane had committed from `next_offset` on; it is read again.
+  virtual void commits_lost(const PartitionId& id, Offset next_offset) = 0;
   virtual void queue_forward_lost(const PartitionId& id) = 0;
   virtual void in_doubt(std::string_view resolution) = 0;  ///< committed, not_committed, moved_on
   virtual void duplicate_unverified() = 0;                 ///< its stored digest's key was destroyed
