@@ -20,7 +20,7 @@ Step Position::record(Offset offset, const std::function<SourceDigest()>& digest
     settled_ = true;
     return Step::drop;
   }
-  if (offset > next_ && !believes_gap_up_to(offset)) return Step::seek;
+  if (offset > next_ && !settled_ && std::exchange(record_seen_, offset) != offset) return Step::seek;
   if (offset > next_ && gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, offset));
   settled_ = true;
   next_ = sealstream::next(offset);
@@ -31,14 +31,13 @@ Step Position::end(Offset end) {
   if (halted()) return Step::drop;
   if (anchor_) return Step::ask;
   if (end <= next_) return Step::drop;
-  if (!believes_gap_up_to(end)) return Step::seek;
+  const std::optional<Offset> seen = std::exchange(end_seen_, end);
+  if (!settled_ && (!seen || *seen > end)) return Step::seek;
   if (gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, end));
   settled_ = true;
   next_ = end;
   return Step::take;
 }
-
-bool Position::believes_gap_up_to(Offset end) { return settled_ || std::exchange(gap_end_, end) == end; }
 
 Step Position::answer(const Extent& extent) {
   if (halted()) return Step::drop;
@@ -50,7 +49,8 @@ Step Position::answer(const Extent& extent) {
     unverified_ = true;
   }
   settled_ = false;
-  gap_end_.reset();
+  record_seen_.reset();
+  end_seen_.reset();
   return Step::seek;
 }
 

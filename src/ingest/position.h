@@ -29,7 +29,8 @@ enum class Step : std::uint8_t {
 ///   verifying, reading ── retention overtook next, or another log ──────────► halted
 ///
 /// A first record beyond the expected one is believed only when the same one comes again after a seek: a
-/// fetch that was under way when the partition was assigned anew, or at the seek, must not look like a gap.
+/// fetch that was under way when the partition was assigned anew, or at the seek, must not look like a gap. A
+/// first end beyond it likewise; it may have moved on, where transactions are aborted one after the other.
 class Position {
  public:
   /// `gaps_are_loss`: the topic is compacted, so nobody can tell a gap from records that the cleaner took.
@@ -57,15 +58,14 @@ class Position {
   Step halt(HaltCause cause, std::int64_t missed = 0);
 
  private:
-  bool believes_gap_up_to(Offset end);
-
   static constexpr int kAnchorTries = 3;
 
   bool gaps_are_loss_;
   std::optional<LastRecord> anchor_;  ///< not yet seen again
   Offset next_;
-  bool settled_ = false;           ///< something was delivered as expected since the last seek
-  std::optional<Offset> gap_end_;  ///< of a gap that is not believed yet
+  bool settled_ = false;               ///< something was delivered as expected since the last seek
+  std::optional<Offset> record_seen_;  ///< behind a gap that is not believed yet
+  std::optional<Offset> end_seen_;     ///< likewise
   bool unverified_ = false;
   int anchor_tries_ = 0;
   std::optional<HaltCause> cause_;

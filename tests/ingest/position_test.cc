@@ -113,6 +113,21 @@ TEST(Position, ARecordThatASeekHasOvertakenDoesNotConfirmAGap) {
   EXPECT_EQ(position.next(), Offset(7));
 }
 
+TEST(Position, AnEndThatMovesOnIsBelievedWhenItComesTwice) {
+  Position position(fresh(5));
+  EXPECT_EQ(position.end(Offset(8)), Step::seek);
+  EXPECT_EQ(position.end(Offset(7)), Step::seek) << "an end never moves back";
+  EXPECT_EQ(position.end(Offset(10)), Step::take);
+  EXPECT_EQ(position.next(), Offset(10));
+}
+
+TEST(Position, ARecordDoesNotConfirmAnEnd) {
+  Position position(fresh(5));
+  EXPECT_EQ(position.end(Offset(7)), Step::seek);
+  EXPECT_EQ(arrives(position, 9), Step::seek);
+  EXPECT_EQ(arrives(position, 9), Step::take);
+}
+
 TEST(Position, GapAfterSettledReadingIsTaken) {
   Position position(fresh(5));
   EXPECT_EQ(arrives(position, 5), Step::take);
