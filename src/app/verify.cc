@@ -38,6 +38,12 @@ struct Range {
   RangeResult result;
 };
 
+/// As a head tells it; a forged one may tell anything.
+std::int64_t rows_of(const StoredHead& head) {
+  constexpr std::int64_t kMostBelieved = 1'000'000'000'000;
+  return std::clamp<std::int64_t>(head.seq.value(), -1, kMostBelieved) + 1;
+}
+
 template <class Noted>
 void move_some(std::vector<Noted>& from, std::vector<Noted>& to, std::size_t most) {
   const std::size_t some = std::min(from.size(), most - to.size());
@@ -68,6 +74,7 @@ class Verification {
   }
 
  private:
+  struct Stopped {};
   static constexpr int kRangesAWorker = 8;
 
   const VerifyOptions& options() const { return report_.options; }
@@ -119,15 +126,16 @@ class Verification {
   std::vector<Range> cut(std::vector<StoredHead> heads) const {
     std::sort(heads.begin(), heads.end(), [](const auto& a, const auto& b) { return a.tenant < b.tenant; });
     std::int64_t rows = 0;
-    for (const StoredHead& head : heads) rows += head.seq.value() + 1;
+    for (const StoredHead& head : heads) rows += rows_of(head);
     const std::int64_t wanted = std::max(rows / (options().workers * kRangesAWorker), std::int64_t{1});
     std::vector<Range> ranges(1);
     for (StoredHead& head : heads) {
-      if (options().workers > 1 && ranges.back().rows >= wanted) {
+      const bool another = ranges.back().heads.empty() || ranges.back().heads.back().tenant != head.tenant;
+      if (options().workers > 1 && another && ranges.back().rows >= wanted) {
         ranges.back().filter.before_tenant = head.tenant;
         ranges.emplace_back().filter.from_tenant = head.tenant;
       }
-      ranges.back().rows += head.seq.value() + 1;
+      ranges.back().rows += rows_of(head);
       ranges.back().heads.push_back(std::move(head));
     }
     for (Range& range : ranges) {
@@ -142,6 +150,7 @@ class Verification {
   void read(std::vector<Range>& ranges, const std::function<void(std::int64_t)>& progress) {
     std::atomic<std::size_t> next = 0;
     std::atomic<std::int64_t> untold = 0;
+    std::atomic<bool> failed = false;  ///< one of them: the others need not go on
     std::mutex mutex;
     std::exception_ptr thrown;
     const auto work = [&](LedgerReader& reader, bool tells) {
@@ -149,14 +158,16 @@ class Verification {
         for (std::size_t i = next++; i < ranges.size(); i = next++) {
           Range& range = ranges[i];
           range.result = check_range(reader, keyring_, range.filter, range.heads, [&](std::int64_t rows) {
+            if (failed) throw Stopped{};
             untold += rows;
             if (tells) progress(untold.exchange(0));
           });
         }
       } catch (...) {
-        next = ranges.size();
         const std::lock_guard lock(mutex);
         if (!thrown) thrown = std::current_exception();
+        failed = true;
+        next = ranges.size();
       }
     };
     std::vector<std::unique_ptr<LedgerReader>> readers;

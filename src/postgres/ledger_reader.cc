@@ -265,8 +265,10 @@ std::vector<LiveColumn> LedgerReader::columns() {
 void LedgerReader::rows(const RowFilter& filter, const std::function<void(const StoredRow&)>& take) {
   std::string condition = "true";
   if (filter.tenant) condition += " AND tenant_id = " + connection_->literal(*filter.tenant);
-  if (filter.from_tenant) condition += " AND tenant_id >= " + connection_->literal(*filter.from_tenant);
-  if (filter.before_tenant) condition += " AND tenant_id < " + connection_->literal(*filter.before_tenant);
+  if (filter.from_tenant)
+    condition += " AND tenant_id COLLATE \"C\" >= " + connection_->literal(*filter.from_tenant);
+  if (filter.before_tenant)
+    condition += " AND tenant_id COLLATE \"C\" < " + connection_->literal(*filter.before_tenant);
   if (filter.from_tenant && !filter.before_tenant) condition = "(" + condition + " OR tenant_id IS NULL)";
   if (filter.recorded_since) {
     const std::int64_t since = filter.recorded_since->time_since_epoch().count();
@@ -275,7 +277,7 @@ void LedgerReader::rows(const RowFilter& filter, const std::function<void(const 
   }
   CopiedRows copied;
   connection_->copy_out("COPY (SELECT " + select_list() + " FROM audit.ledger WHERE " + condition +
-                            " ORDER BY tenant_id, seq, recorded_at) TO STDOUT (FORMAT binary)",
+                            " ORDER BY tenant_id COLLATE \"C\", seq, recorded_at) TO STDOUT (FORMAT binary)",
                         [&](std::string_view message) { copied.read(message, take); });
   if (!copied.ended()) malformed("a COPY without its end");
 }
