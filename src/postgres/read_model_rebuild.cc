@@ -52,7 +52,8 @@ class Rebuild {
         step.model = model;
         begin(step);
         int attempts = 0;
-        while (!attempt(expected, tenant, model, ++attempts >= kAttempts) && attempts < kAttempts) {
+        while (!attempt(expected, tenant, model, ++attempts >= kAttempts)) {
+          if (attempts == kAttempts) fail(tenant, model);
         }
       }
     }
@@ -60,6 +61,14 @@ class Rebuild {
   }
 
  private:
+  [[noreturn]] static void fail(const std::string& tenant, ReadModel model) {
+    throw LedgerError(
+        LedgerFault::ours, "", "",
+        "rows of " + std::string(name(model)) + " of the tenant \"" + tenant +
+            "\" did not take what was written, though its head was locked: look for triggers and "
+            "policies on the table that are not ours");
+  }
+
   bool wanted(ReadModel model) const { return !options_.model || *options_.model == model; }
 
   /// One transaction. False where batches changed a row that it noted: there may be more to write.

@@ -34,9 +34,10 @@ struct RebuildOptions {
 
 /// For each tenant and model it looks for rows that differ while batches go on, and ends there where none
 /// does. Else it locks the tenant's head, so that batches with events of that tenant wait, all others not,
-/// and writes.
+/// and writes. (A batch holds events of many tenants: it waits as a whole.)
 /// - Usage and keys: the lock lasts as long as the differing rows take to write. What batches changed since
-///   they were looked at is left as it is and looked at again, in the end all of it under the lock.
+///   they were looked at is left as it is and looked at again, three times; the fourth look is
+///   under the lock, which then lasts as long as the tenant's rows take to add up.
 /// - Anomalies: it lasts as long as it takes to judge the rows that came since, to look once more at what
 ///   differed and at what came, which reads the tenant's rows of the models but not the ledger, and to write.
 /// An erasure in the tenant waits for the one or the other to end, and finds what was written.
