@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "ingest/lane.h"
@@ -69,7 +70,8 @@ struct Ingester::State : GroupListener {
   std::vector<PartitionId> held;
   std::vector<PartitionId> wanted;
   std::vector<std::pair<PartitionId, Claim>> claimed;
-  bool live = false;  ///< something is assigned
+  std::set<PartitionId> begun;  ///< all that were ever claimed
+  bool live = false;            ///< something is assigned
   Deadline claiming_since{};
   Deadline next_claim{};
   Deadline next_leaf_check{};
@@ -117,8 +119,10 @@ void Ingester::State::claim_wanted(Group& group) {
     const PartitionId id = wanted.front();
     wanted.erase(wanted.begin());
     try {
-      if (const auto claim = claim_or_begin(*ledger, id, options,
-                                            [&] { return group.extent(id, options.assign_deadline); })) {
+      const auto extent = [&] { return group.extent(id, options.assign_deadline); };
+      const bool at_end = options.start_new_partitions_at_end && !begun.contains(id);
+      if (const auto claim = claim_or_begin(*ledger, id, options.owner, at_end, extent)) {
+        begun.insert(id);
         probe.claimed("ok");
         claimed.emplace_back(id, *claim);
         database_is(true, "");
@@ -157,6 +161,7 @@ void Ingester::State::begin_anew(Group& group) {
   group.unassign();
   start_over();
   next_claim = runtime.now();
+  next_database_check = runtime.now() + options.database_check_interval;
 }
 
 /// Whether the database has forgotten what a lane committed: a failover to a standby that lost commits. A
@@ -165,6 +170,7 @@ bool Ingester::State::went_back() {
   std::vector<PartitionId> ids;
   std::vector<Offset> committed;
   for (const auto& lane : lanes) {
+    if (!lane->mailbox().idle()) continue;  // what it tells is what it is about to leave
     for (const PartitionStatus& partition : lane->partitions()) {
       ids.push_back(partition.id);
       committed.push_back(partition.next_offset);

@@ -57,7 +57,7 @@ void Lane::close(const CloseCommand& command) {
   closing_ = command;
   if (!entries_.empty() && !command.drop) flush(command.reason);
   closing_.reset();
-  given_up_ += static_cast<std::int64_t>(entries_.size());
+  give_up(command);
   entries_.clear();
   bytes_ = 0;
   for (const auto& partition : partitions_) probe_.partition_released(partition->id);
@@ -226,12 +226,17 @@ void Lane::flush(FlushReason reason) {
     const bool backlog = reason == FlushReason::rows;
     target_rows_ = backlog ? std::min(target_rows_ * 2, options_.batch_rows_backlog) : options_.batch_rows;
   } catch (const Abandoned&) {
-    if (closing_ || mailbox_.next_close()) given_up_ += static_cast<std::int64_t>(entries_.size());
+    if (const auto close = closing_ ? closing_ : mailbox_.next_close()) give_up(*close);
   }
   entries_.clear();
   bytes_ = 0;
   probe_.in_flight(index_, 0, 0);
   publish();
+}
+
+/// At other closes the records are read again, by whoever is assigned.
+void Lane::give_up(const CloseCommand& close) {
+  if (close.reason == FlushReason::shutdown) given_up_ += static_cast<std::int64_t>(entries_.size());
 }
 
 void Lane::write(std::span<Entry> entries, FlushReason reason) {

@@ -30,7 +30,7 @@ class Lane {
 
   LaneStatus status() const;
   std::vector<PartitionStatus> partitions() const;
-  /// Records that were read but given up at a close, since the lane was made: another owner reads them again.
+  /// Records that were read but given up at the drain: another instance reads them again.
   std::int64_t given_up() const { return given_up_; }
 
  private:
@@ -59,6 +59,7 @@ class Lane {
 
   // from the batch into the ledger
   void flush(FlushReason reason);
+  void give_up(const CloseCommand& close);
   void write(std::span<Entry> entries, FlushReason reason);
   /// `anomalies`: what the commit found; unknown after a commit in doubt.
   void committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason,
@@ -108,9 +109,10 @@ class Lane {
   std::vector<PartitionStatus> published_;
 };
 
-/// Claims a partition; one that has no row yet begins where the options say, of the log that `extent`
-/// describes. Nothing where the broker does not say. Throws LedgerError.
-std::optional<Claim> claim_or_begin(Ledger& ledger, const PartitionId& id, const IngestOptions& options,
-                                    const std::function<std::optional<Extent>()>& extent);
+/// Claims a partition; one that has no row yet begins at the start of the log that `extent` describes, or at
+/// its end where `at_end`: never for one that was claimed before, whose row a failover lost. Nothing where
+/// the broker does not say. Throws LedgerError.
+std::optional<Claim> claim_or_begin(Ledger& ledger, const PartitionId& id, const std::string& owner,
+                                    bool at_end, const std::function<std::optional<Extent>()>& extent);
 
 }  // namespace sealstream

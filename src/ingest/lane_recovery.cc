@@ -140,8 +140,8 @@ Claim Lane::claim(const PartitionId& id) {
   for (;;) {
     throw_if_abandoned();
     try {
-      const auto claimed =
-          claim_or_begin(*ledger_, id, options_, [&] { return stream_.extent(id, options_.extent_timeout); });
+      const auto claimed = claim_or_begin(*ledger_, id, options_.owner, false,
+                                          [&] { return stream_.extent(id, options_.extent_timeout); });
       if (claimed) {
         probe_.claimed("ok");
         database_is(true, "");
@@ -186,12 +186,12 @@ void Lane::back_off(milliseconds at_least) {
   throw_if_abandoned();
 }
 
-std::optional<Claim> claim_or_begin(Ledger& ledger, const PartitionId& id, const IngestOptions& options,
-                                    const std::function<std::optional<Extent>()>& extent) {
-  if (const auto claimed = ledger.claim(id, options.owner, std::nullopt)) return claimed;
+std::optional<Claim> claim_or_begin(Ledger& ledger, const PartitionId& id, const std::string& owner,
+                                    bool at_end, const std::function<std::optional<Extent>()>& extent) {
+  if (const auto claimed = ledger.claim(id, owner, std::nullopt)) return claimed;
   const std::optional<Extent> log = extent();
   if (!log) return std::nullopt;
-  return ledger.claim(id, options.owner, options.start_new_partitions_at_end ? log->end : log->start);
+  return ledger.claim(id, owner, at_end ? log->end : log->start);
 }
 
 }  // namespace sealstream

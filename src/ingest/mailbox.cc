@@ -19,6 +19,11 @@ bool Mailbox::pending() const {
   return !commands_.empty();
 }
 
+bool Mailbox::idle() const {
+  const std::lock_guard lock(mutex_);
+  return commands_.empty() && !busy_;
+}
+
 std::optional<Command> Mailbox::take() {
   const std::lock_guard lock(mutex_);
   if (commands_.empty()) return std::nullopt;

@@ -46,6 +46,8 @@ class Mailbox {
   bool wait_done(Deadline deadline);
 
   bool pending() const;
+  /// Whether every command sent so far is carried out.
+  bool idle() const;
   std::optional<Command> take();
   /// The reader is done with the command that it took last.
   void done();

@@ -125,6 +125,8 @@ class FakeDatabase {
   std::set<std::string> poisonous_ids;   ///< event ids that the server refuses to store
   std::deque<LedgerFault> claim_faults;  ///< one for each of the next claims
   bool down = false;
+  std::function<void(const WriteSet&)>
+      before_commit;  ///< on the lane's thread; set it before it may be called
   int commits = 0;
   int lookups = 0;  ///< ids looked up so far
 };
@@ -167,6 +169,7 @@ class FakeLedger : public Ledger {
   }
 
   std::vector<AnomalyCount> commit(const WriteSet& writes) override {
+    if (db_.before_commit) db_.before_commit(writes);
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
     ++db_.commits;

@@ -204,6 +204,53 @@ TEST_F(IngesterTest, AQuietPartitionWhoseCommitsTheDatabaseLostIsClaimedAgain) {
   stops();
 }
 
+TEST_F(IngesterTest, ALaneThatHangsInALostDatabaseDoesNotHoldUpTheOthers) {
+  std::atomic<bool> hangs = false;
+  db_.before_commit = [&](const WriteSet& writes) {
+    if (writes.partitions[0].id == partition_id(1)) hangs.wait(true);
+  };
+  EXPECT_CALL(probe_, commits_lost(partition_id(1), Offset(3)));
+  starts();
+  assigns({0, 1});
+  for (const int lane : {0, 1})
+    source_.fake(lane).publish(login(3, "acme-" + std::to_string(lane), "event-00", lane));
+  ASSERT_TRUE(
+      eventually([&] { return db_.partition(0).next == Offset(4) && db_.partition(1).next == Offset(4); }));
+  hangs = true;
+  {
+    const std::lock_guard lock(db_.mutex);
+    db_.partitions.at(partition_id(1)).next = Offset(3);
+  }
+  source_.fake(1).publish(login(4, "acme-1", "event-01", 1));
+  ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(2); }));
+  source_.fake(0).publish(login(4, "acme-0", "event-01", 0));
+  EXPECT_TRUE(eventually([&] { return db_.partition(0).next == Offset(5); }));
+  EXPECT_EQ(source_.unassign_calls, 1);
+  hangs = false;
+  hangs.notify_all();
+  stops();
+}
+
+TEST_F(IngesterTest, APartitionThatWasClaimedNeverBeginsAtTheEndAgain) {
+  IngestOptions options = quick();
+  options.start_new_partitions_at_end = true;
+  Ingester ingester(
+      options, keyring_, source_, [this](auto, auto) { return std::make_unique<FakeLedger>(db_); }, probe_);
+  thread_ = std::jthread([&](std::stop_token stop) { drained_ = ingester.run(stop); });
+  assigns({0});
+  EXPECT_EQ(db_.partition(0).first, Offset(9)) << "the log's end";
+  {
+    const std::lock_guard lock(db_.mutex);
+    db_.partitions.clear();
+  }
+  ASSERT_TRUE(eventually([&] {
+    const std::lock_guard lock(db_.mutex);
+    return db_.partitions.contains(partition_id(0));
+  }));
+  EXPECT_EQ(db_.partition(0).first, Offset(3)) << "the log's start: the row was lost, not new";
+  stops();
+}
+
 TEST_F(IngesterTest, RevokeWhileClaimingForgetsWhatWasWanted) {
   database_down(true);
   starts();

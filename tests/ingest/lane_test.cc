@@ -261,7 +261,7 @@ TEST_F(LaneTest, CloseWithTheDatabaseAwayGivesTheBatchUpAtItsDeadline) {
   database_down(true);
   publishes(5);
   ASSERT_TRUE(eventually([&] { return !lane_.status().database_ok; }));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(milliseconds(50))});
+  lane_.mailbox().send(CloseCommand{FlushReason::shutdown, false, in(milliseconds(50))});
   ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
   EXPECT_EQ(lane_.given_up(), 5);
   EXPECT_TRUE(db_.rows.empty());

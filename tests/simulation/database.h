@@ -59,7 +59,6 @@ inline constexpr Mutant kMutants[] = {Mutant::no_fence, Mutant::no_head_check, M
 /// A transaction that holds locks.
 struct Transaction {
   Contents effects;  ///< partitions, chains and rows that it writes
-  std::map<int, Offset> from;
   std::set<std::string> locks;
   bool commit_sent = false;
   bool ended = false;  ///< committed, rolled back, or its backend was terminated
@@ -90,11 +89,8 @@ class Database {
   bool down = false;
   int generation = 0;  ///< rises with a failover
   std::set<std::string> poisonous_ids;
-  std::vector<std::string> violations;  ///< found while it runs
 
  private:
-  void finish(Transaction& transaction);
-
   std::map<std::string, Transaction*> locks_;
   std::list<std::shared_ptr<Transaction>> abandoned_;
   std::optional<Contents> snapshot_;

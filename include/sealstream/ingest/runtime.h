@@ -12,7 +12,7 @@
 namespace sealstream {
 
 /// Thread-safe. Everything in ingest that waits, or asks what time it is, does so here or behind a port
-/// (Source, Ledger); only the stages' durations for the probe are measured by themselves.
+/// (Source, Ledger); but for the wall clock of latencies and of leaves made ahead, and the stages' durations.
 class Runtime {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
