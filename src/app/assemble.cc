@@ -13,8 +13,8 @@
 namespace sealstream {
 namespace {
 
-/// As many as cores where the configuration leaves it open, and two at least, since one waits for the
-/// database half of its time; but no more than the partitions that there are.
+/// Twice the cores, where the configuration leaves it open, since a lane waits for the database about half of
+/// its time; but no more than the partitions that there are.
 IngestOptions ingest_options(const Config& config, const std::vector<TopicFacts>& topics) {
   IngestOptions options = config.ingest;
   for (const TopicFacts& facts : topics) {
@@ -22,7 +22,7 @@ IngestOptions ingest_options(const Config& config, const std::vector<TopicFacts>
       options.compacted_topics.push_back(facts.topic);
   }
   if (!config.lanes_auto) return options;
-  options.lanes = std::max(2U, std::thread::hardware_concurrency());
+  options.lanes = std::size_t{2} * std::max(1U, std::thread::hardware_concurrency());
   int partitions = 0;
   for (const TopicFacts& facts : topics) partitions = std::max(partitions, facts.partitions);
   if (partitions > 0) options.lanes = std::min(options.lanes, static_cast<std::size_t>(partitions));

@@ -167,7 +167,7 @@ constexpr ConfigKey kKeys[] = {
      .max = 256,
      .help = "Workers, each with a database connection. A partition belongs to lane (its number modulo "
              "lanes). auto: "
-             "as many as cores, two at least, but no more than partitions."},
+             "the smaller of the partitions and twice the cores."},
     {.path = "ingest.batch_rows",
      .type = KeyType::integer,
      .default_value = "5000",
@@ -182,7 +182,7 @@ constexpr ConfigKey kKeys[] = {
      .help = "Records in a batch at most while there is a backlog. Not less than batch_rows."},
     {.path = "ingest.batch_bytes",
      .type = KeyType::integer,
-     .default_value = "8388608",
+     .default_value = "4194304",
      .min = 65'536,
      .max = 1024 * kMiB,
      .help = "Bytes of keys, values and headers in a batch at most. Bounds the memory of a lane."},

@@ -21,7 +21,7 @@ struct IngestOptions {
   std::size_t batch_rows = 5'000;
   std::size_t batch_rows_backlog = 20'000;
   /// ... or at this many bytes of keys, values and headers. Bounds what a lane holds in memory.
-  std::size_t batch_bytes = 8 * 1024 * 1024;
+  std::size_t batch_bytes = 4 * 1024 * 1024;
   /// ... or when its first record has waited this long and no other is at hand. While there is a backlog one
   /// always is, and batches fill up instead,
   milliseconds linger{5};
