@@ -11,9 +11,11 @@ import re
 import subprocess
 
 import psycopg
+from events import kFewPeople, kManyPeople, lines, tenants
 from figures import cell, finish, spread, table
 from stage import Deployment, kRoot, kServerSettings, stage, Backlog
 
+kWorkloads = {"Nearly every event of another user or key": kManyPeople, "10 users and 3 keys a tenant": kFewPeople}
 kReadModelsBegan = "1da462f"  # the last revision without read models
 # What a statement of a batch is about, by what stands in it; the first that fits.
 kStatements = {"COPY": r"^COPY", "heads": r"INTO audit.chain_heads", "usage": r"INTO audit.usage_records",
@@ -58,40 +60,49 @@ def drain(backlog, session, deployments):
     return result
 
 
-def measure(before, events, tenant_count, pairs):
-    programs = {"before": program(build(before)), "now": Deployment}
-    settings = {**kServerSettings, "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top"}
+def side_by_side(backlog, session, programs, pairs):
+    """What both programs make of the backlog, in turn."""
     runs = {name: [] for name in programs}
-    with stage(settings) as (postgres, kafka, directory):
-        backlog = Backlog(postgres, kafka, directory, events, tenant_count)
-        with psycopg.connect(postgres.uri("postgres", postgres.superuser_password, "postgres"), autocommit=True) as session:
-            session.execute("CREATE EXTENSION pg_stat_statements")
-            for _ in range(pairs):
-                for name, deployments in programs.items():
-                    runs[name].append(drain(backlog, session, deployments))
-    micro = 1e6 / events
-    result = {"name": "change_bench", "revision": before, "events": events, "tenants": tenant_count, "pairs": pairs,
-              "ratio": spread([now["rows_per_s"] / then["rows_per_s"] for then, now in zip(runs["before"], runs["now"])])}
+    for _ in range(pairs):
+        for name, deployments in programs.items():
+            runs[name].append(drain(backlog, session, deployments))
+    micro = 1e6 / backlog.count
+    result = {"ratio": spread([now["rows_per_s"] / then["rows_per_s"] for then, now in zip(runs["before"], runs["now"])])}
     for name, done in runs.items():
         result[name] = {"rows_per_s": spread([run["rows_per_s"] for run in done], 0),
                         **{key: spread([run[key + "_s"] * micro for run in done], 1)
                            for key in ("sealstream_cpu", "server_cpu", "broker_cpu", "other_cpu")},
-                        "by_statement": {kind: spread([run["by_statement"][kind] * 1000 / events for run in done])
+                        "by_statement": {kind: spread([run["by_statement"][kind] * 1000 / backlog.count for run in done])
                                          for kind in done[0]["by_statement"]}}
+    return result
+
+
+def measure(before, events, tenant_count, pairs):
+    programs = {"before": program(build(before)), "now": Deployment}
+    settings = {**kServerSettings, "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top"}
+    result = {"name": "change_bench", "revision": before, "events": events, "tenants": tenant_count, "pairs": pairs, "workloads": {}}
+    with stage(settings) as (postgres, kafka, directory):
+        with psycopg.connect(postgres.uri("postgres", postgres.superuser_password, "postgres"), autocommit=True) as session:
+            session.execute("CREATE EXTENSION pg_stat_statements")
+            for workload, people in kWorkloads.items():
+                backlog = Backlog(postgres, kafka, directory, events, tenant_count,
+                                  records=lines(events, tenants(tenant_count), people=people))
+                result["workloads"][workload] = side_by_side(backlog, session, programs, pairs)
     return result
 
 
 def text(result):
     yield from [f"## change_bench: {result['events']:,} events, {result['tenants']:,} tenants (Zipf 1), {result['pairs']} interleaved "
-                f"pairs, against revision {result['revision']}", "",
-                f"Rows/s of this tree as a share of that revision's, pair by pair: **{cell(result['ratio'])}**", ""]
-    before, now = result["before"], result["now"]
-    keys = {"rows/s": "rows_per_s", "Sealstream, CPU µs an event": "sealstream_cpu", "PostgreSQL, CPU µs an event": "server_cpu",
-            "broker, CPU µs an event": "broker_cpu", "everything else, CPU µs an event": "other_cpu"}
-    rows = [[title, before[key], now[key]] for title, key in keys.items()]
-    rows += [[f"PostgreSQL, {kind}, elapsed µs an event", before["by_statement"][kind], spent]
-             for kind, spent in now["by_statement"].items()]
-    yield from table(["median (min to max)", "before", "now"], rows)
+                f"pairs, against revision {result['revision']}", ""]
+    for workload, measured in result["workloads"].items():
+        before, now = measured["before"], measured["now"]
+        yield from [f"{workload}: rows/s of this tree as a share of that revision's, pair by pair: **{cell(measured['ratio'])}**", ""]
+        keys = {"rows/s": "rows_per_s", "Sealstream, CPU µs an event": "sealstream_cpu", "PostgreSQL, CPU µs an event": "server_cpu",
+                "broker, CPU µs an event": "broker_cpu", "everything else, CPU µs an event": "other_cpu"}
+        rows = [[title, before[key], now[key]] for title, key in keys.items()]
+        rows += [[f"PostgreSQL, {kind}, elapsed µs an event", before["by_statement"][kind], spent]
+                 for kind, spent in now["by_statement"].items()]
+        yield from [*table(["median (min to max)", "before", "now"], rows), ""]
 
 
 def main():

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, timezone
 kSpan = timedelta(minutes=30)
 kFamilies = ["llm_call"] * 7 + ["tool_invocation"] * 2 + ["api_key"]
 kActions = {"llm_call": "completed", "tool_invocation": "completed", "api_key": "used", "auth": "login"}
+kManyPeople = (100_000, 1_000)  # users and keys of a tenant: nearly every event is another's
+kFewPeople = (10, 3)
 kWords = "an audit of every call that a model made with which key for whom and at what cost".split()
 
 
@@ -21,11 +23,12 @@ def tenants(count, exponent=1.0, seed=1):
         yield from dice.choices(names, cum_weights=weights, k=10_000)
 
 
-def data(family, dice):
-    """An event's data."""
+def data(family, dice, people=kManyPeople):
+    """An event's data. people: how many users and keys a tenant has."""
+    users, keys = people
     if family == "auth":
         return {"actor": {"type": "user", "id": f"u{dice.randrange(100)}"}, "status": "success", "method": "sso"}
-    common = {"actor": {"type": "user", "id": f"u-{dice.randrange(100_000)}", "email": "amara.okafor@acme.example"},
+    common = {"actor": {"type": "user", "id": f"u-{dice.randrange(users)}", "email": "amara.okafor@acme.example"},
               "department_id": "engineering", "session_id": f"s-{dice.getrandbits(48):012x}", "status": "success",
               "client": {"type": "sdk", "ip": f"203.0.113.{dice.randrange(1, 255)}", "user_agent": "openai-python/1.99"}}
     if family == "llm_call":
@@ -43,7 +46,7 @@ def data(family, dice):
                          "outcome": {"transport_status": 200, "tool_error": False}, "latency_ms": dice.randrange(5, 4_000),
                          "args_digest": f"{dice.getrandbits(256):064x}", "result_digest": f"{dice.getrandbits(256):064x}",
                          "args_bytes": 120, "result_bytes": 4_000, "args_summary": "open tickets of the week"}
-    return common | {"key": {"key_id": f"key-{dice.randrange(1_000)}", "key_hash": f"{dice.getrandbits(256):064x}",
+    return common | {"key": {"key_id": f"key-{dice.randrange(keys)}", "key_hash": f"{dice.getrandbits(256):064x}",
                              "key_type": "service", "name": "batch jobs"},
                      "request_path": "/v1/chat/completions", "method": "POST", "response_code": 200,
                      "response_bytes": dice.randrange(200, 20_000)}
@@ -55,7 +58,7 @@ def _of_size(content, size, notes, dice):
     return content | {"notes": dice.choices(notes, k=more)} if more > 0 else content
 
 
-def lines(count, tenant_names, seed=1, size=800):
+def lines(count, tenant_names, seed=1, size=800, people=kManyPeople):
     """`count` lines as kcat -K with a tab reads them: the tenant, a tab, a structured CloudEvent of about that many bytes.
 
     size: 200 is the least; what lies below 800 is logins, what lies above has notes, which are personal_detail.
@@ -68,7 +71,7 @@ def lines(count, tenant_names, seed=1, size=800):
         time = (begin + kSpan * number / count).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         identity = f"01JB{number:012d}{dice.getrandbits(40):010x}"
         event = {"specversion": "1.0", "id": identity, "source": "bench", "type": f"audit.{family}.{kActions[family]}.v1",
-                 "time": time, "tenantid": tenant, "data": _of_size(data(family, dice), size, notes, dice)}
+                 "time": time, "tenantid": tenant, "data": _of_size(data(family, dice, people), size, notes, dice)}
         yield f"{tenant}\t{json.dumps(event, separators=(',', ':'))}\n"
 
 
