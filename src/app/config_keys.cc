@@ -188,10 +188,11 @@ constexpr ConfigKey kKeys[] = {
      .help = "Bytes of keys, values and headers in a batch at most. Bounds the memory of a lane."},
     {.path = "ingest.linger_ms",
      .type = KeyType::integer,
-     .default_value = "5",
+     .default_value = "10",
      .min = 0,
      .max = 60'000,
-     .help = "How long a batch waits for more records after its first, in milliseconds."},
+     .help = "How long a batch waits for more records after its first, in milliseconds. One of a lane that "
+             "was at rest for 50 ms does not wait."},
     {.path = "ingest.backoff_last_ms",
      .type = KeyType::integer,
      .default_value = "2000",

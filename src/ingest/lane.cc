@@ -89,7 +89,8 @@ FlushReason Lane::fill() {
 }
 
 milliseconds Lane::left_to_linger() const {
-  const auto left = std::chrono::ceil<milliseconds>(first_at_ + options_.linger - runtime_.now());
+  const auto linger = first_at_ - flushed_at_ >= options_.quiet ? milliseconds::zero() : options_.linger;
+  const auto left = std::chrono::ceil<milliseconds>(first_at_ + linger - runtime_.now());
   return std::max(left, milliseconds::zero());
 }
 
@@ -230,6 +231,7 @@ void Lane::flush(FlushReason reason) {
   }
   entries_.clear();
   bytes_ = 0;
+  flushed_at_ = runtime_.now();
   probe_.in_flight(index_, 0, 0);
   publish();
 }

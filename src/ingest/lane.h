@@ -94,7 +94,8 @@ class Lane {
   std::vector<Entry> entries_;
   std::size_t bytes_ = 0;
   std::size_t target_rows_;
-  Deadline first_at_{};  ///< when the batch's first record arrived
+  Deadline first_at_{};    ///< when the batch's first record arrived
+  Deadline flushed_at_{};  ///< when the last batch was done with
   std::optional<CloseCommand> closing_;
   milliseconds backoff_;
   std::vector<Deadline> fences_;  ///< of the last minute

@@ -246,6 +246,20 @@ TEST_F(LaneTest, ClaimThatFailsWhileInDoubtIsTriedUntilItAnswers) {
   expect_exactly_once(5);
 }
 
+TEST_F(LaneTest, ALaneLingersForMoreOnlyWhereItWasBusy) {
+  options_.linger = options_.batch_age = std::chrono::hours(1);
+  options_.quiet = seconds(30);
+  options_.batch_bytes = 3 * (std::string("acme").size() + event_json("acme", "event-1000").size());
+  opens(0);
+  publishes(1);
+  ASSERT_TRUE(reaches(1)) << "the lane was at rest";
+  publishes(2);
+  publishes(1);
+  ASSERT_TRUE(reaches(4));
+  const std::lock_guard lock(db_.mutex);
+  EXPECT_EQ(db_.commits, 2);
+}
+
 TEST_F(LaneTest, CloseCommitsWhatIsInHandFirst) {
   opens(0);
   publishes(5);
