@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "app/chain_check.h"
+#include "app/range_check.h"
 #include "postgres/ledger_reader.h"
 #include "postgres/read_model_check.h"
 #include "sealstream/core/keyring.h"
@@ -22,8 +22,8 @@ struct VerifyOptions {
 };
 
 struct VerifyReport {
-  static constexpr std::size_t kMaxFaults = 1'000;
-  static constexpr std::size_t kMaxErasures = 1'000;
+  static constexpr std::size_t kMaxFaults = kMostNoted;
+  static constexpr std::size_t kMaxErasures = kMostNoted;
   static constexpr int kMaxRepeatedIds = 100;
 
   VerifyOptions options;
