@@ -42,7 +42,7 @@ class Producer:
 
     def __init__(self, deployment, **settings):
         self.topic = deployment.topic
-        self.acknowledged = 0
+        self.sent = self.acknowledged = 0
         self._history = HistoryWriter(deployment.history)
         self._producer = confluent_kafka.Producer({
             "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
@@ -70,6 +70,7 @@ class Producer:
                 break
             except BufferError:
                 self._producer.poll(0.1)
+        self.sent += 1
         self._producer.poll(0)
 
     def send_events(self, count, tenants):

@@ -9,6 +9,7 @@ import pytest
 from deployment import Deployment, wait_until
 from producers import Producer
 
+pytestmark = pytest.mark.fault("I8 I11", bound_s=5)
 kTenants = ["acme", "globex", "initech"]
 kSoon_s = 60
 
@@ -35,15 +36,15 @@ def assert_logged(ingester, event, words):
     assert any(line["event"] == event and words in line["msg"] for line in ingester.log_events()), ingester.log.read_text()
 
 
-def assert_recovers(deployment, ingester, records):
+def assert_recovers(deployment, ingester, recovery, records):
+    recovery.measure(deployment, records)
     ingester.wait_ready()
-    deployment.wait_sealed(records)
     assert ingester.metric("sealstream_ready") == 1
     assert ingester.metric("sealstream_records_quarantined_total") == 0
     deployment.check()
 
 
-def test_database_that_is_down_at_the_start(deployment, postgres):
+def test_database_that_is_down_at_the_start(deployment, postgres, recovery):
     send(deployment)
     postgres.stop()
     try:
@@ -51,31 +52,31 @@ def test_database_that_is_down_at_the_start(deployment, postgres):
         wait_not_ready(ingester, "database", "127.0.0.1")
     finally:
         postgres.start()
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
     assert_logged(ingester, "database_failed", "refused")
     assert_logged(ingester, "database_ok", "again")
 
 
-def test_database_that_is_not_migrated(postgres, kafka, tmp_path):
+def test_database_that_is_not_migrated(postgres, kafka, tmp_path, recovery):
     deployment = Deployment(postgres, kafka, tmp_path)
     try:
         send(deployment)
         ingester = deployment.start_ingester()
         wait_not_ready(ingester, "database", "run `sealstream migrate up`")
         deployment.migrate()
-        assert_recovers(deployment, ingester, 100)
+        assert_recovers(deployment, ingester, recovery, 100)
         assert_logged(ingester, "database_failed", "run `sealstream migrate up`")
     finally:
         deployment.close()
 
 
-@pytest.mark.parametrize("at_start", [True, False])
+@pytest.mark.parametrize("at_start", [True, False], ids=["at_start", "later"])
 @pytest.mark.parametrize("right, words", [
     ("INSERT ON audit.chain_heads", "INSERT on audit.chain_heads"),
     ("UPDATE ON audit.partitions", "UPDATE on audit.partitions"),
     ("EXECUTE ON FUNCTION audit.expect(boolean, text)", "EXECUTE on audit.expect(boolean,text)"),
-])
-def test_right_that_was_revoked(deployment, right, words, at_start):
+], ids=["insert", "update", "execute"])
+def test_right_that_was_revoked(deployment, right, words, at_start, recovery):
     ingester = None if at_start else deployment.ingester()
     deployment.as_superuser(f"REVOKE {right} FROM audit_writer")
     ingester = ingester or deployment.start_ingester()
@@ -83,7 +84,7 @@ def test_right_that_was_revoked(deployment, right, words, at_start):
     assert "grant" in why
     send(deployment)
     deployment.as_superuser(f"GRANT {right} TO audit_writer")
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
 def wait_for_leaves(deployment):
@@ -92,7 +93,7 @@ def wait_for_leaves(deployment):
     return deployment.leaves()
 
 
-def test_right_on_a_leaf_that_was_revoked(deployment):
+def test_right_on_a_leaf_that_was_revoked(deployment, recovery):
     """Found by the first COPY. The batch waits."""
     ingester = deployment.ingester()
     leaf = min(wait_for_leaves(deployment))
@@ -101,19 +102,19 @@ def test_right_on_a_leaf_that_was_revoked(deployment):
     wait_not_ready(ingester, "database", "permission denied")
     assert deployment.sealed() == 0
     deployment.as_superuser(f"GRANT INSERT ON {leaf} TO audit_writer")
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
-def test_leaf_that_is_missing_is_made(deployment):
+def test_leaf_that_is_missing_is_made(deployment, recovery):
     """Somebody dropped those that were made ahead of time."""
     ingester = deployment.ingester()
     for leaf in wait_for_leaves(deployment):
         deployment.as_superuser(f"DROP TABLE {leaf}")
     send(deployment)
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
-def test_wrong_password(deployment):
+def test_wrong_password(deployment, recovery):
     send(deployment)
     deployment.as_superuser("ALTER ROLE audit_writer PASSWORD 'another'")
     try:
@@ -121,7 +122,7 @@ def test_wrong_password(deployment):
         wait_not_ready(ingester, "database", "password authentication failed")
     finally:
         deployment.as_superuser("ALTER ROLE audit_writer PASSWORD 'password-of-writer'")
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
 def test_database_that_does_not_exist(deployment):
@@ -129,7 +130,7 @@ def test_database_that_does_not_exist(deployment):
     wait_not_ready(ingester, "database", 'database "nowhere" does not exist')
 
 
-def test_read_only_database(deployment):
+def test_read_only_database(deployment, recovery):
     ingester = deployment.ingester()
     deployment.as_superuser(f"ALTER DATABASE {deployment.database} SET default_transaction_read_only = on")
     deployment.end_writers()
@@ -138,10 +139,10 @@ def test_read_only_database(deployment):
     deployment.as_superuser(f"SET default_transaction_read_only = off; ALTER DATABASE {deployment.database}"
                             " RESET default_transaction_read_only")
     deployment.end_writers()
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
-def test_too_many_connections(deployment):
+def test_too_many_connections(deployment, recovery):
     ingester = deployment.ingester()
     deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT 0")
     try:
@@ -150,10 +151,11 @@ def test_too_many_connections(deployment):
         wait_not_ready(ingester, "database", "too many connections")
     finally:
         deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT -1")
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
 
 
-def test_broker_that_is_down_at_the_start(deployment, kafka):
+@pytest.mark.fault("I8 I11", bound_s=15)
+def test_broker_that_is_down_at_the_start(deployment, kafka, recovery):
     send(deployment)
     kafka.kill()
     try:
@@ -162,11 +164,12 @@ def test_broker_that_is_down_at_the_start(deployment, kafka):
         ingester.wait(lambda: ingester.metric("sealstream_kafka_errors_total") > 0, kSoon_s, "to count Kafka's absence")
     finally:
         kafka.start()
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)
     assert_logged(ingester, "kafka_error", "127.0.0.1")
 
 
-def test_topic_that_is_missing_and_made_later(deployment):
+@pytest.mark.fault("I8 I11", bound_s=15)
+def test_topic_that_is_missing_and_made_later(deployment, recovery):
     later = f"{deployment.topic}.later"
     ingester = deployment.start_ingester(kafka={"topics": [later], "group_id": later})
     ingester.wait(lambda: any(line["event"] == "kafka_error" and later in line["msg"] for line in ingester.log_events()),
@@ -174,5 +177,4 @@ def test_topic_that_is_missing_and_made_later(deployment):
     deployment.kafka.create_topic(later, 3)
     deployment.topic = later
     send(deployment)
-    wait_until(lambda: deployment.sealed() == 100, 120, "the records of the new topic sealed")
-    assert_recovers(deployment, ingester, 100)
+    assert_recovers(deployment, ingester, recovery, 100)

@@ -1,0 +1,97 @@
+"""Goal: whatever happens to PostgreSQL, no offset moves without its rows, and the ingester goes on by itself within 5 s.
+
+Method: the server itself is killed, restarted, locked or cut off under a producer; the independent checker judges at the end.
+"""
+
+import psycopg
+import pytest
+from deployment import wait_until
+from observe import observe
+from producers import ContinuousProducer, Producer
+from recovery import judge, wait_for_more
+
+pytestmark = pytest.mark.fault("I1 I5 I8", bound_s=5)
+kTenants = [f"tenant-{number:03d}" for number in range(60)]
+kSoon_s = 60
+
+
+def test_postgresql_killed_and_started_again(deployment, postgres, recovery):
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        for _ in range(3):
+            wait_for_more(deployment, 300, "before PostgreSQL is killed")
+            postgres.kill()
+            wait_until(lambda: ingester.get("/readyz")[0] == 503, kSoon_s, "not ready while PostgreSQL is down")
+            assert list(ingester.failing_checks()) == ["database"]
+            assert ingester.get("/livez")[0] == 200, "a database that is away is no reason to kill the ingester"
+            postgres.start()
+            recovery.measure(deployment, producer.sent + 1)
+            ingester.wait_ready()
+            observe(deployment.uri_for_checker(), deployment.keyring, deployment.observations)
+    judge(deployment, producer)
+    assert ingester.metric("sealstream_records_quarantined_total") == 0, "an outage is no fault of a record"
+
+
+def test_postgresql_restarted_in_order_and_its_sessions_ended(deployment, postgres, recovery):
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before PostgreSQL restarts")
+        postgres.restart()
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+    assert ingester.running()
+
+
+def test_connection_lost_while_a_commit_goes_through(deployment, recovery):
+    """The server waits for a standby that does not exist: the commit is durable, and its answer never comes."""
+    ingester = deployment.ingester()
+    with Producer(deployment) as producer:
+        producer.send_events(300, kTenants).flush()
+        deployment.wait_sealed(300)
+        deployment.as_superuser("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        try:
+            deployment.as_superuser("SELECT pg_reload_conf()")
+            producer.send_events(300, kTenants).flush()
+            wait_until(lambda: deployment.writers("wait_event = 'SyncRep'") > 0, kSoon_s, "a commit without its answer")
+            deployment.end_writers("wait_event = 'SyncRep'")
+            ingester.wait(lambda: ingester.metric("sealstream_batches_total", result="in_doubt") > 0, kSoon_s, "to notice")
+        finally:
+            deployment.as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
+            deployment.as_superuser("SELECT pg_reload_conf()")
+        recovery.measure(deployment, 600)
+    ingester.wait(lambda: ingester.metric("sealstream_db_in_doubt_total", resolution="committed") > 0, kSoon_s,
+                  "to learn that its commit went through")
+    assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(600, 0)]
+    judge(deployment, producer)
+
+
+def test_connection_lost_before_a_commit_goes_through(deployment, recovery):
+    """A deferred trigger sleeps inside the COMMIT."""
+    ingester = deployment.ingester()
+    deployment.as_superuser("""
+        CREATE TABLE public.asleep AS SELECT 1; GRANT SELECT ON public.asleep TO PUBLIC;
+        CREATE FUNCTION public.sleep_in_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF EXISTS (SELECT 1 FROM public.asleep) THEN PERFORM pg_sleep(600); END IF; RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER sleep_in_commit AFTER UPDATE ON audit.partitions DEFERRABLE INITIALLY DEFERRED
+          FOR EACH ROW WHEN (new.accepted > old.accepted) EXECUTE FUNCTION public.sleep_in_commit()""")
+    with Producer(deployment) as producer:
+        producer.send_events(300, kTenants).flush()
+        wait_until(lambda: deployment.writers("wait_event = 'PgSleep'") > 0, kSoon_s, "a commit that sleeps")
+        deployment.as_superuser("DELETE FROM public.asleep")
+        deployment.end_writers("wait_event = 'PgSleep'")
+        recovery.measure(deployment, 300)
+    assert ingester.metric("sealstream_db_in_doubt_total", resolution="not_committed") > 0
+    assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(300, 0)]
+    judge(deployment, producer)
+
+
+def test_a_lock_that_somebody_holds_only_delays(deployment, recovery):
+    ingester = deployment.ingester()
+    with Producer(deployment) as producer:
+        with psycopg.connect(deployment.uri_for_checker()) as holder:
+            holder.execute("LOCK TABLE audit.chain_heads IN ACCESS EXCLUSIVE MODE")
+            producer.send_events(300, kTenants).flush()
+            wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits")
+        recovery.measure(deployment, 300)
+    assert ingester.metric("sealstream_records_quarantined_total") == 0
+    judge(deployment, producer)
