@@ -131,6 +131,10 @@ void Lane::recover_fenced() {
 }
 
 void Lane::restart(OpenPartition& partition, const Claim& claim) {
+  const bool same_log = claim.log_epoch == partition.claim.log_epoch;
+  if (same_log && claim.next_offset < partition.claim.next_offset) {
+    probe_.commits_lost(partition.id, claim.next_offset);
+  }
   partition.claim = claim;
   partition.position = Position(claim, partition.gaps_are_loss);
   seek(partition);

@@ -134,13 +134,15 @@ TEST_F(LaneTest, FencedLaneClaimsAgainAndReadsFromWhereTheClaimSays) {
   ASSERT_TRUE(reaches(3));
   db_.steal(0);
   EXPECT_CALL(probe_, fenced(_)).Times(AtLeast(1));
+  EXPECT_CALL(probe_, commits_lost(_, _)).Times(0);
   publishes(3);
   ASSERT_TRUE(reaches(6));
   expect_exactly_once(6);
   EXPECT_EQ(stream_.seeks.front().second, Offset(2)) << "reading begins at the anchor";
 }
 
-TEST_F(LaneTest, DatabaseThatWentBackInTimeIsFilledAgain) {
+TEST_F(LaneTest, DatabaseThatWentBackInTimeIsFilledAgainAndThatIsSaid) {
+  EXPECT_CALL(probe_, commits_lost(partition_id(0), Offset(0)));
   opens(0);
   publishes(4);
   ASSERT_TRUE(reaches(4));
