@@ -179,12 +179,17 @@ class Checks {
   }
 
   void check_postgres() {
-    const bool private_and_known =
-        config_.postgres.sslmode == "verify-full" || is_loopback(config_.postgres.host);
-    if (!private_and_known && !flag(config_.settings, "postgres.allow_plaintext")) {
-      complain("postgres.sslmode", "\"" + config_.postgres.sslmode + "\" works only on this machine, and " +
-                                       config_.postgres.host +
-                                       " is not; allowed: verify-full, or postgres.allow_plaintext: true");
+    std::istringstream list(config_.postgres.host);
+    for (std::string host; std::getline(list, host, ',');) {
+      if (host.empty() || host.starts_with(' ')) {
+        complain("postgres.host",
+                 "\"" + host + "\" is no host; allowed: hosts separated by commas, without blanks");
+      } else if (!is_loopback(host) && config_.postgres.sslmode != "verify-full" &&
+                 !flag(config_.settings, "postgres.allow_plaintext")) {
+        complain("postgres.sslmode", "\"" + config_.postgres.sslmode + "\" works only on this machine, and " +
+                                         host +
+                                         " is not; allowed: verify-full, or postgres.allow_plaintext: true");
+      }
     }
     if (config_.postgres.tls_certificate_file.empty() != config_.postgres.tls_key_file.empty()) {
       complain("postgres.tls_certificate_file",

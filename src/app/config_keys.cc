@@ -65,7 +65,9 @@ constexpr ConfigKey kKeys[] = {
      .type = KeyType::text,
      .default_value = "127.0.0.1",
      .required = true,
-     .help = "Host of the server, or the directory of its Unix socket."},
+     .help = "Host of the server, or the directory of its Unix socket. Several, separated by commas, are a "
+             "primary and its "
+             "standbys on the same port: the one that takes writes is used, also after a failover."},
     {.path = "postgres.port",
      .type = KeyType::integer,
      .default_value = "5432",

@@ -70,6 +70,22 @@ Connection::Connection(ConnectionOptions options, std::function<void()> tick)
 
 void Connection::open() {
   if (is_open()) return;
+  try {
+    connect();
+  } catch (const DatabaseError&) {
+    prefer_next_host();
+    throw;
+  }
+}
+
+/// Within one attempt libpq goes on to the next host where one refuses, but stays with one that is silent.
+void Connection::prefer_next_host() {
+  const auto comma = options_.host.find(',');
+  if (comma == std::string::npos) return;
+  options_.host = options_.host.substr(comma + 1) + "," + options_.host.substr(0, comma);
+}
+
+void Connection::connect() {
   const auto parameters = connection_parameters(options_);
   std::vector<const char*> keywords;
   std::vector<const char*> values;

@@ -78,6 +78,8 @@ class Connection {
   };
 
   PGconn* get() const { return connection_.get(); }
+  void connect();
+  void prefer_next_host();
   void start_deadline(std::chrono::milliseconds timeout);
   short wait(short events);
   void flush();

@@ -46,6 +46,7 @@ std::vector<std::pair<std::string, std::string>> connection_parameters(const Con
       {"keepalives_interval", "2"},
       {"keepalives_count", "3"},
   };
+  if (options.host.find(',') != std::string::npos) out.emplace_back("target_session_attrs", "primary");
   if (!options.sslrootcert.empty()) out.emplace_back("sslrootcert", options.sslrootcert);
   if (!options.sslcert.empty()) out.emplace_back("sslcert", options.sslcert);
   if (!options.sslkey.empty()) out.emplace_back("sslkey", options.sslkey);

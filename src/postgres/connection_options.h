@@ -10,7 +10,7 @@
 namespace sealstream {
 
 struct ConnectionOptions {
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1";  ///< several, with commas: the one that is the primary is connected to
   std::uint16_t port = 5432;
   std::string database;
   std::string user;

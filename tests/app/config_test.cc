@@ -204,10 +204,11 @@ TEST(Plaintext, ReachesPostgresOnThisMachineOnly) {
               ElementsAre(HasSubstr("works only on this machine")));
   EXPECT_THAT(with("host: db.example, sslmode: verify-ca"), ElementsAre(HasSubstr("postgres.sslmode")));
   EXPECT_THAT(with("host: db.example, sslmode: disable, allow_plaintext: true"), IsEmpty());
-  for (const char* here : {"localhost", "127.0.0.9", "'::1'", "/run/postgresql"}) {
+  for (const char* here : {"localhost", "127.0.0.9", "'::1'", "/run/postgresql", "'127.0.0.1,::1'"}) {
     EXPECT_THAT(with(std::string("sslmode: disable, host: ") + here), IsEmpty()) << here;
   }
-  for (const char* elsewhere : {"localhost.example", "127.0.0.1.example", "128.0.0.1", "'::2'"}) {
+  for (const char* elsewhere :
+       {"localhost.example", "127.0.0.1.example", "128.0.0.1", "'::2'", "'localhost,db.example'"}) {
     EXPECT_EQ(with(std::string("sslmode: disable, host: ") + elsewhere).size(), 1U) << elsewhere;
   }
 }

@@ -3,6 +3,8 @@
 Method: the server itself is killed, restarted, locked or cut off under a producer; the independent checker judges at the end.
 """
 
+import socket
+
 import psycopg
 import pytest
 from deployment import wait_until
@@ -94,4 +96,14 @@ def test_a_lock_that_somebody_holds_only_delays(deployment, recovery):
             wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits")
         recovery.measure(deployment, 300)
     assert ingester.metric("sealstream_records_quarantined_total") == 0
+    judge(deployment, producer)
+
+
+def test_a_host_that_is_silent_is_passed_over(deployment, postgres, recovery):
+    """It takes the connection and says nothing, as a machine that hangs."""
+    with Producer(deployment) as producer, socket.create_server(("127.0.0.2", postgres.port)):
+        producer.send_events(300, kTenants).flush()
+        ingester = deployment.start_ingester(postgres={"host": "127.0.0.2,127.0.0.1", "connect_timeout_ms": 500})
+        recovery.measure(deployment, 300)
+        assert ingester.wait_ready()
     judge(deployment, producer)
