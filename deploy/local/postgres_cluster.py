@@ -29,8 +29,8 @@ kSettings = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "logging_collector": "off",
 }
-kHba = """host all all 127.0.0.1/32 scram-sha-256
-host replication all 127.0.0.1/32 scram-sha-256
+kHba = """host all all 127.0.0.0/8 scram-sha-256
+host replication all 127.0.0.0/8 scram-sha-256
 """
 
 

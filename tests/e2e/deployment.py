@@ -117,6 +117,7 @@ class Ingester:
 class Deployment:
     """Everything of one test. Files lie in `directory`; nothing outlives close().
 
+    postgres_host: what the configuration says, where it is not the host of `postgres` alone.
     log_of: another deployment whose topic, history and keyring this one shares, for one more database of the same log.
     backup: a file of that deployment's backup(), which the database is restored to.
     """
@@ -124,8 +125,10 @@ class Deployment:
     binary = kBinary
     roles = kRoles  # that the program's configuration knows
 
-    def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None, log_of=None, backup=None):
+    def __init__(self, postgres, kafka, directory, partitions=12, topic_settings=None, postgres_host=None, log_of=None,
+                 backup=None):
         self.postgres = postgres
+        self.postgres_host = postgres_host or postgres.host
         self.kafka = kafka
         self.directory = directory
         self.history = log_of.history if log_of else directory / "history.jsonl"
@@ -161,7 +164,7 @@ class Deployment:
         """A configuration file. changes: sections whose keys override, for example ingest={"lanes": 1}."""
         sections = {
             "kafka": {"brokers": self.kafka.address, "topics": [self.topic], "group_id": f"group-{self.topic}"},
-            "postgres": {"host": self.postgres.host, "port": self.postgres.port, "database": self.database,
+            "postgres": {"host": self.postgres_host, "port": self.postgres.port, "database": self.database,
                          "sslmode": "disable",
                          **{role: {"user": f"audit_{role}", "password_file": str(self.directory / role)} for role in self.roles}},
             "keyring_file": str(self.keyring),
