@@ -135,6 +135,12 @@ class ContinuousProducer(Producer):
         self._thread.start()
         return self
 
+    def end(self):
+        """Sends no more; returns when everything is acknowledged."""
+        self._stop.set()
+        self._thread.join()
+        self.flush()
+
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join()

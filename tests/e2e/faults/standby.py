@@ -45,7 +45,8 @@ class Standby(PostgresCluster):
     def _initialize(self):
         source = (f"postgresql://{kSuperuser}:{quote(self._primary.superuser_password, safe='')}"
                   f"@{self._primary.host}:{self._primary.port}")
-        done = subprocess.run([*self._as_server_user(), str(kBinaries / "pg_basebackup"), "-D", str(self.data), "-d", source,
-                               "--write-recovery-conf", "--checkpoint=fast", "--no-sync"], capture_output=True, text=True, cwd="/")
+        command = [*self._as_server_user(), str(kBinaries / "pg_basebackup"), "-D", str(self.data), "-d", source,
+                   "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/")
         if done.returncode != 0:
             raise StartFailed(f"pg_basebackup failed\n{done.stderr}")

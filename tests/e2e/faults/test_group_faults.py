@@ -1,4 +1,5 @@
-"""Goal: whatever members of the group do, a zombie among them, nothing is written under an old epoch, and progress never stops for 30 s.
+"""Goal: whatever members of the group do, a zombie among them, nothing is written under an old epoch, and progress never stops
+for 30 s.
 
 Method: instances are frozen, woken, killed and cut off at the worst moment; the independent checker judges at the end.
 """
