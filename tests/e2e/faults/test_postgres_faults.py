@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from deployment import wait_until
 from observe import observe
+from pooler import TransactionPooler
 from producers import ContinuousProducer, Producer
 from recovery import judge, wait_for_more
 
@@ -107,3 +108,18 @@ def test_a_host_that_is_silent_is_passed_over(deployment, postgres, recovery):
         recovery.measure(deployment, 300)
         assert ingester.wait_ready()
     judge(deployment, producer)
+
+
+def test_a_transaction_pooler_in_between_that_dies(deployment, postgres, server_directory, recovery):
+    """Fewer sessions than lanes: each transaction gets another one."""
+    passwords = {"audit_writer": "password-of-writer"}
+    with TransactionPooler(server_directory / "pooler", postgres, passwords, pool_size=2) as pooler:
+        ingester = deployment.ingester(postgres={"port": pooler.port}, ingest={"lanes": 4})
+        with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+            wait_for_more(deployment, 2_000, "through the pooler")
+            assert deployment.writers("true") == 2
+            pooler.kill()
+            pooler.start()
+            recovery.measure(deployment, producer.sent + 1)
+        judge(deployment, producer)
+        assert ingester.metric("sealstream_records_quarantined_total") == 0
