@@ -7,6 +7,7 @@ import functools
 
 kProducer = 0
 kTopicAlreadyExists = 36
+kBrokersDefault = -1  # of replicas
 kRequestTimeout_ms = 30000
 
 
@@ -80,7 +81,8 @@ class KafkaAdmin:
     def create_topic(self, topic: str, partitions: int, settings: dict[str, str]) -> bool:
         """False where the topic is there already, whatever its partitions and settings."""
         error = c.create_string_buffer(512)
-        new = c.c_void_p(self._library.rd_kafka_NewTopic_new(topic.encode(), partitions, 1, error, c.c_size_t(len(error))))
+        new = c.c_void_p(self._library.rd_kafka_NewTopic_new(topic.encode(), partitions, kBrokersDefault, error,
+                                                             c.c_size_t(len(error))))
         if not new.value:
             raise KafkaAdminError(error.value.decode())
         try:

@@ -28,6 +28,7 @@ class KafkaBroker(Server):
 
     def __init__(self, directory: Path | str, settings: dict | None = None, *, die_with_owner: bool = True):
         super().__init__(directory, die_with_owner=die_with_owner)
+        self._cluster_id = _cluster_id()
         if settings is not None:
             self._state["settings"] = settings
 
@@ -92,9 +93,7 @@ class KafkaBroker(Server):
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def _format(self) -> None:
-        identity = b"\0" + uuid.uuid4().bytes[1:]  # an id that began with "-" would be taken for an option
-        cluster = base64.urlsafe_b64encode(identity).decode().rstrip("=")
-        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(self._properties)]
         with open(self.log, "ab") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/")
         if done.returncode != 0:

@@ -1,0 +1,52 @@
+"""Goal: where Kafka's leaders move from broker to broker, nothing is lost, doubled or reset, and the ingester goes on by itself
+within 15 s.
+
+Method: three real nodes, each taken away under a producer that never stops; the independent checker judges at the end.
+"""
+
+import pytest
+from deployment import wait_until
+from kafka_cluster import KafkaCluster
+from producers import ContinuousProducer
+from recovery import judge, wait_for_more
+
+pytestmark = pytest.mark.fault("I1 I2 I3 I8", bound_s=15)
+kTenants = [f"tenant-{number:03d}" for number in range(60)]
+kSoon_s = 60
+
+
+@pytest.fixture(scope="module")
+def kafka(server_directory):
+    with KafkaCluster(server_directory / "kafka-cluster") as cluster:
+        yield cluster
+
+
+def test_every_node_killed_in_turn(deployment, kafka, recovery):
+    """Each leads partitions; one coordinates the group, and one is the cluster's controller."""
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        for node in kafka.nodes:
+            wait_for_more(deployment, 300, "before the node is killed")
+            node.kill()
+            recovery.measure(deployment, producer.sent + 1)
+            node.start()
+            recovery.measure(deployment, producer.sent + 1)
+    assert ingester.metric("sealstream_halted_partitions") == 0
+    judge(deployment, producer)
+
+
+def test_leader_paused_and_its_partitions_led_elsewhere(deployment, kafka, recovery):
+    deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before the leader is paused")
+        paused = kafka.leader(deployment.topic, 0)
+        paused.pause()
+        try:
+            wait_until(lambda: kafka.leader(deployment.topic, 0) not in (paused, None), kSoon_s, "another leader")
+            recovery.measure(deployment, producer.sent + 1)
+        finally:
+            paused.resume()
+        recovery.measure(deployment, producer.sent + 1)
+        wait_until(lambda: kafka.elect_preferred(deployment.topic, 0), kSoon_s, "the first replica leads again")
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
