@@ -60,7 +60,9 @@ CREATE TABLE audit.api_key_activity (
   errors bigint NOT NULL,
   response_bytes numeric NOT NULL,
   exports bigint NOT NULL,
-  addresses bytea[] NOT NULL,  -- the distinct ones of its requests, at most 4,096, as api_key_seen has them
+  addresses bytea[] NOT NULL,  -- of its requests, the distinct ones: the first 16 bytes of each one's SHA-256, sorted, at most 4,096
+  agents bytea[] NOT NULL,     -- likewise
+  resources bytea[] NOT NULL,  -- likewise
   key_type text COLLATE "C",   -- of the latest event up to the minute's end that has one
   rpm_limit bigint,            -- likewise
   first_seq bigint NOT NULL,
@@ -73,16 +75,13 @@ CREATE INDEX api_key_activity_minute_idx ON audit.api_key_activity (tenant_id CO
 -- A day closes for all keys at once: only those with errors are looked at.
 CREATE INDEX api_key_activity_errors_idx ON audit.api_key_activity (tenant_id COLLATE "POSIX", minute) WHERE errors > 0;
 
--- The distinct values of a window: an address or agent (30 min), a resource (3 min). Hashed, for their size.
+-- Since when a key's requests come from an address.
 CREATE TABLE audit.api_key_seen (
   tenant_id text COLLATE "C" NOT NULL,
   key_id text COLLATE "C" NOT NULL,
-  kind text COLLATE "C" NOT NULL,
-  bucket timestamptz NOT NULL,  -- the window's start
-  value_hash bytea NOT NULL,    -- the first 16 bytes of the value's SHA-256
-  CONSTRAINT api_key_seen_pkey PRIMARY KEY (tenant_id, key_id, kind, bucket, value_hash),
-  CONSTRAINT api_key_seen_kind_check CHECK (kind IN ('address', 'agent', 'resource')),
-  CONSTRAINT api_key_seen_value_hash_check CHECK (octet_length(value_hash) = 16)
+  address bytea NOT NULL,  -- as api_key_activity has it
+  first_minute timestamptz NOT NULL,
+  CONSTRAINT api_key_seen_pkey PRIMARY KEY (tenant_id, key_id, address)
 );
 
 -- Failures of minutes that closed. And of each minute the last success of the same key, prefix, user and client, where a

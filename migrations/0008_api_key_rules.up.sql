@@ -69,13 +69,18 @@ BEGIN
            audit.key_window_start('30 minutes', e.event_time) AS half_hour
     FROM audit.key_events(sources, tenants, from_minutes, to_minutes, seqs) AS e),
 
+  -- Of a minute's distinct values, the 4,096 with the lowest hashes.
   active AS (
     SELECT tenant_id, key_id, minute, count(*) AS events, min(event_time) AS first_event,
            count(*) FILTER (WHERE is_request) AS requests, count(*) FILTER (WHERE is_error) AS errors,
            coalesce(sum(response_bytes) FILTER (WHERE is_request), 0) AS response_bytes,
            count(*) FILTER (WHERE is_request AND request_path ~ '(^|/)(export|download)s?(/|$)') AS exports,
-           array_agg(DISTINCT audit.key_address(client_ip)) FILTER (WHERE is_request AND client_ip IS NOT NULL)
-             AS addresses,
+           coalesce((array_agg(DISTINCT audit.key_value_hash(audit.key_address(client_ip)::text))
+                     FILTER (WHERE is_request AND client_ip IS NOT NULL))[:4096], '{}') AS addresses,
+           coalesce((array_agg(DISTINCT audit.key_value_hash(user_agent))
+                     FILTER (WHERE is_request AND user_agent IS NOT NULL))[:4096], '{}') AS agents,
+           coalesce((array_agg(DISTINCT audit.key_value_hash(request_path))
+                     FILTER (WHERE is_request AND request_path IS NOT NULL))[:4096], '{}') AS resources,
            (array_agg(key_type ORDER BY event_time DESC, seq DESC) FILTER (WHERE key_type IS NOT NULL))[1] AS key_type,
            (array_agg(rpm_limit ORDER BY event_time DESC, seq DESC) FILTER (WHERE rpm_limit IS NOT NULL))[1]
              AS rpm_limit,
@@ -87,11 +92,10 @@ BEGIN
     FROM active WINDOW earlier AS (PARTITION BY tenant_id, key_id ORDER BY minute)),
   activity AS (
     INSERT INTO api_key_activity
-      (tenant_id, key_id, minute, events, first_event, requests, errors, response_bytes, exports, addresses,
-       key_type, rpm_limit, first_seq, last_seq)
+      (tenant_id, key_id, minute, events, first_event, requests, errors, response_bytes, exports, addresses, agents,
+       resources, key_type, rpm_limit, first_seq, last_seq)
     SELECT t.tenant_id, t.key_id, t.minute, t.events, t.first_event, t.requests, t.errors, t.response_bytes,
-           t.exports,
-           ARRAY(SELECT audit.key_value_hash(a::text) FROM unnest(t.addresses) AS a ORDER BY 1 LIMIT 4096),
+           t.exports, t.addresses, t.agents, t.resources,
            coalesce(first_value(t.key_type) OVER (PARTITION BY t.tenant_id, t.key_id, t.types_told ORDER BY t.minute),
                     before.key_type),
            coalesce(first_value(t.rpm_limit) OVER (PARTITION BY t.tenant_id, t.key_id, t.limits_told ORDER BY t.minute),
@@ -106,32 +110,12 @@ BEGIN
     ORDER BY t.tenant_id, t.key_id, t.minute
     ON CONFLICT DO NOTHING),
 
-  -- Of a bucket, the first 4,096 values: by minute, then by hash.
-  named AS (
-    SELECT tenant_id, key_id, 'address' AS kind, half_hour AS bucket, audit.key_address(client_ip)::text AS value, minute
-    FROM event WHERE is_request AND key_id IS NOT NULL AND client_ip IS NOT NULL
-    UNION ALL
-    SELECT tenant_id, key_id, 'agent', half_hour, user_agent, minute
-    FROM event WHERE is_request AND key_id IS NOT NULL AND user_agent IS NOT NULL
-    UNION ALL
-    SELECT tenant_id, key_id, 'resource', audit.key_window_start('3 minutes', event_time), request_path, minute
-    FROM event WHERE is_request AND key_id IS NOT NULL AND request_path IS NOT NULL),
-  value AS (
-    SELECT tenant_id, key_id, kind COLLATE "C" AS kind, bucket, audit.key_value_hash(value) AS value_hash, min(minute) AS minute
-    FROM named GROUP BY tenant_id, key_id, kind, bucket, value),
-  new_value AS (
-    SELECT v.*, row_number() OVER (PARTITION BY tenant_id, key_id, kind, bucket ORDER BY minute, value_hash) AS place
-    FROM value AS v
-    WHERE (SELECT true FROM api_key_seen AS s
-           WHERE s.tenant_id = v.tenant_id AND s.key_id = v.key_id AND s.kind = v.kind AND s.bucket = v.bucket
-             AND s.value_hash = v.value_hash) IS NULL),
   seen AS (
-    INSERT INTO api_key_seen (tenant_id, key_id, kind, bucket, value_hash)
-    SELECT tenant_id, key_id, kind, bucket, value_hash FROM new_value AS v
-    WHERE place <= 4096 - (SELECT count(*) FROM api_key_seen AS s
-                           WHERE s.tenant_id = v.tenant_id AND s.key_id = v.key_id AND s.kind = v.kind
-                             AND s.bucket = v.bucket)
-    ORDER BY tenant_id, key_id, kind, bucket, value_hash
+    INSERT INTO api_key_seen (tenant_id, key_id, address, first_minute)
+    SELECT tenant_id, key_id, address, min(minute)
+    FROM active CROSS JOIN unnest(addresses) AS address
+    GROUP BY tenant_id, key_id, address
+    ORDER BY tenant_id, key_id, address
     ON CONFLICT DO NOTHING),
 
   half_hour AS (
@@ -225,15 +209,17 @@ BEGIN
               WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id AND a.minute < w.window_start AND a.requests > 0
               ORDER BY a.minute DESC LIMIT t.baseline_minutes) AS b) END AS baseline,
       CASE WHEN w.minutes = 30 AND (w.requests >= t.addresses_per_half_hour OR t.key_type = 'emergency') THEN (
-        SELECT count(*) FROM api_key_seen AS s WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id
-          AND s.kind = 'address' AND s.bucket = w.window_start) END AS addresses,
+        SELECT least(count(DISTINCT address), 4096) FROM api_key_activity AS a CROSS JOIN unnest(a.addresses) AS address
+        WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
+          AND a.minute >= w.window_start AND a.minute < w.window_start + interval '30 minutes') END AS addresses,
       CASE WHEN w.minutes = 30 AND t.key_type = 'emergency' THEN (
-        SELECT count(*) FROM api_key_seen AS s WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id
-          AND s.kind = 'agent' AND s.bucket = w.window_start) END AS agents,
+        SELECT least(count(DISTINCT agent), 4096) FROM api_key_activity AS a CROSS JOIN unnest(a.agents) AS agent
+        WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
+          AND a.minute >= w.window_start AND a.minute < w.window_start + interval '30 minutes') END AS agents,
       CASE WHEN w.minutes = 60 AND w.requests >= t.resources OR w.minutes = 3 AND w.requests >= t.burst_resources THEN (
-        SELECT least(count(DISTINCT s.value_hash), 4096) FROM api_key_seen AS s
-        WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id AND s.kind = 'resource'
-          AND s.bucket >= w.window_start AND s.bucket < w.window_start + make_interval(mins => w.minutes))
+        SELECT least(count(DISTINCT resource), 4096) FROM api_key_activity AS a CROSS JOIN unnest(a.resources) AS resource
+        WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
+          AND a.minute >= w.window_start AND a.minute < w.window_start + make_interval(mins => w.minutes))
         END AS used_resources,
       CASE WHEN w.minutes = 60 AND w.requests >= t.unusual_requests THEN (
         SELECT a.first_event <= w.window_start - make_interval(hours => 24 * t.unusual_history_days::int)
@@ -345,13 +331,12 @@ BEGIN
              WHEN 'multiple_ips' THEN
                CASE WHEN w.condition = 'emergency' OR w.value >= 2 * w.threshold THEN 'high' ELSE 'medium' END
              WHEN 'unusual_time' THEN
-               CASE WHEN (SELECT true FROM api_key_seen AS s
-                          WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id AND s.kind = 'address'
-                            AND s.bucket >= w.window_start AND s.bucket < w.window_end
-                            AND (SELECT true FROM api_key_seen AS earlier
-                                 WHERE earlier.tenant_id = w.tenant_id AND earlier.key_id = w.key_id
-                                   AND earlier.kind = 'address' AND earlier.bucket < w.window_start
-                                   AND earlier.value_hash = s.value_hash LIMIT 1) IS NULL
+               CASE WHEN (SELECT true FROM api_key_activity AS a CROSS JOIN unnest(a.addresses) AS used (address)
+                          WHERE a.tenant_id = w.tenant_id AND a.key_id = w.key_id
+                            AND a.minute >= w.window_start AND a.minute < w.window_end
+                            AND (SELECT true FROM api_key_seen AS s
+                                 WHERE s.tenant_id = w.tenant_id AND s.key_id = w.key_id AND s.address = used.address
+                                   AND s.first_minute < w.window_start) IS NULL
                           LIMIT 1) THEN 'medium' ELSE 'low' END
              ELSE CASE WHEN w.value >= 3 * w.threshold THEN 'critical' ELSE 'high' END END AS severity,
            w.place, w.condition, w.value, w.threshold, w.version, w.requests, w.errors, w.error_rate,

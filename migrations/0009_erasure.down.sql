@@ -31,8 +31,8 @@ REVOKE SELECT (tenant_id, key, value, header_names, header_values),
   ON audit.quarantine FROM audit_eraser;
 REVOKE SELECT (tenant_id, anomaly_id, subject, key_id, user_id, ip_address, window_start, window_end, resolved_by),
       UPDATE (user_id, ip_address, resolved_by) ON audit.api_key_anomalies FROM audit_eraser;
-REVOKE SELECT (tenant_id, key_id, kind, bucket), DELETE ON audit.api_key_seen FROM audit_eraser;
-REVOKE SELECT (tenant_id, key_id, minute), UPDATE (addresses) ON audit.api_key_activity FROM audit_eraser;
+REVOKE SELECT (tenant_id, key_id, first_minute), DELETE ON audit.api_key_seen FROM audit_eraser;
+REVOKE SELECT (tenant_id, key_id, minute), UPDATE (addresses, agents) ON audit.api_key_activity FROM audit_eraser;
 REVOKE SELECT (tenant_id, event_time, seq), UPDATE (user_id, client_ip) ON audit.api_key_attempts FROM audit_eraser;
 REVOKE SELECT (tenant_id, key_id), UPDATE (user_id, service, key_name, rotation_reason, last_used_ip)
   ON audit.api_keys FROM audit_eraser;

@@ -35,13 +35,12 @@ GRANT SELECT (tenant_id, event_time, seq), UPDATE (user_id, client_ip) ON audit.
 
 CREATE POLICY api_key_activity_eraser_select ON audit.api_key_activity FOR SELECT TO audit_eraser USING (true);
 CREATE POLICY api_key_activity_eraser_update ON audit.api_key_activity FOR UPDATE TO audit_eraser USING (true)
-  WITH CHECK (addresses = '{}');
-GRANT SELECT (tenant_id, key_id, minute), UPDATE (addresses) ON audit.api_key_activity TO audit_eraser;
+  WITH CHECK (addresses = '{}' AND agents = '{}');
+GRANT SELECT (tenant_id, key_id, minute), UPDATE (addresses, agents) ON audit.api_key_activity TO audit_eraser;
 
 CREATE POLICY api_key_seen_eraser_select ON audit.api_key_seen FOR SELECT TO audit_eraser USING (true);
-CREATE POLICY api_key_seen_eraser_delete ON audit.api_key_seen FOR DELETE TO audit_eraser
-  USING (kind IN ('address', 'agent'));
-GRANT SELECT (tenant_id, key_id, kind, bucket), DELETE ON audit.api_key_seen TO audit_eraser;
+CREATE POLICY api_key_seen_eraser_delete ON audit.api_key_seen FOR DELETE TO audit_eraser USING (true);
+GRANT SELECT (tenant_id, key_id, first_minute), DELETE ON audit.api_key_seen TO audit_eraser;
 
 CREATE POLICY api_key_anomalies_eraser_select ON audit.api_key_anomalies FOR SELECT TO audit_eraser USING (true);
 CREATE POLICY api_key_anomalies_eraser_update ON audit.api_key_anomalies FOR UPDATE TO audit_eraser
@@ -191,7 +190,7 @@ BEGIN
   WHERE a.tenant_id = tenant AND a.event_time = l.event_time AND a.seq = l.seq;
 
   UPDATE audit.api_key_activity AS a
-  SET addresses = '{}'
+  SET addresses = '{}', agents = '{}'
   FROM unnest(from_seqs, to_seqs) AS r (from_seq, to_seq)
   JOIN audit.ledger AS l ON l.tenant_id = tenant AND l.seq BETWEEN r.from_seq AND r.to_seq
   WHERE a.tenant_id = tenant AND a.key_id = l.key_id AND a.minute = audit.key_window_start('1 minute', l.event_time);
@@ -199,8 +198,7 @@ BEGIN
   DELETE FROM audit.api_key_seen AS s
   USING unnest(from_seqs, to_seqs) AS r (from_seq, to_seq)
   JOIN audit.ledger AS l ON l.tenant_id = tenant AND l.seq BETWEEN r.from_seq AND r.to_seq
-  WHERE s.tenant_id = tenant AND s.key_id = l.key_id AND s.kind IN ('address', 'agent')
-    AND s.bucket = audit.key_window_start('30 minutes', l.event_time);
+  WHERE s.tenant_id = tenant AND s.key_id = l.key_id AND s.first_minute = audit.key_window_start('1 minute', l.event_time);
 
   -- Of a key that an erased row names; of a user or address that one has, in a window that the row lies in.
   WITH gone AS MATERIALIZED (

@@ -5,7 +5,6 @@ Method: rows of the ledger and of what is derived from them, written by hand; th
 database for all tests of the file, each rolled back.
 """
 
-import datetime
 import json
 import random
 
@@ -69,14 +68,14 @@ def filled(databases, template):
               SELECT tenant_id, event_time, seq, false, key_id, key_prefix, user_id, client_ip FROM audit.ledger
               WHERE action = 'auth_failed';
             INSERT INTO audit.api_key_activity
-              SELECT tenant_id, 'key-of-' || who, minute, 1, minute, 1, 0, 0, 0, ARRAY['\\xab'::bytea], NULL, NULL, 4, 6
+              SELECT tenant_id, 'key-of-' || who, minute, 1, minute, 1, 0, 0, 0, ARRAY['\\xab'::bytea], ARRAY['\\xcd'::bytea],
+                     ARRAY['\\xef'::bytea], NULL, NULL, 4, 6
               FROM unnest('{{acme,globex}}'::text[]) AS tenant_id, unnest('{{eve,bob}}'::text[]) AS who,
                    unnest('{{2026-11-22 12:00+00,2026-11-22 12:01+00}}'::timestamptz[]) AS minute;
             INSERT INTO audit.api_key_seen
-              SELECT tenant_id, 'key-of-' || who, kind, bucket, decode(repeat('ab', 16), 'hex')
+              SELECT tenant_id, 'key-of-' || who, minute::text::bytea, minute
               FROM unnest('{{acme,globex}}'::text[]) AS tenant_id, unnest('{{eve,bob}}'::text[]) AS who,
-                   unnest('{{address,agent,resource}}'::text[]) AS kind,
-                   unnest('{{2026-11-22 12:00+00,2026-11-22 12:30+00}}'::timestamptz[]) AS bucket;
+                   unnest('{{2026-11-22 12:00+00,2026-11-22 12:01+00}}'::timestamptz[]) AS minute;
             INSERT INTO audit.api_key_anomalies
               (anomaly_id, tenant_id, anomaly_type, severity, subject, key_id, user_id, ip_address, resolved, resolved_by,
                window_start, window_end, request_count, error_count, error_rate, unique_ips, details, judged_seq, created_at)
@@ -206,14 +205,11 @@ def test_the_state_of_the_rules_forgets_who_and_from_where(erase):
     after = erase("acme", 20, (4, 5))
     assert after.execute("SELECT seq, user_id, host(client_ip) FROM audit.api_key_attempts ORDER BY 1").fetchall() == [
         (5, None, None), (7, "bob", "2001:db8::1")]
-    assert after.execute("SELECT tenant_id, key_id, kind, bucket FROM (VALUES ('acme', 'key-of-eve', 'address'),"
-                         " ('acme', 'key-of-eve', 'agent')) AS gone (tenant_id, key_id, kind)"
-                         " JOIN audit.api_key_seen USING (tenant_id, key_id, kind) ORDER BY kind").fetchall() == [
-        ("acme", "key-of-eve", kind, datetime.datetime(2026, 11, 22, 12, 30, tzinfo=datetime.timezone.utc))
-        for kind in ("address", "agent")]
-    assert after.execute("SELECT count(*) FROM audit.api_key_seen").fetchone() == (24 - 2,)
-    assert after.execute("SELECT tenant_id, key_id, date_part('minute', minute) FROM audit.api_key_activity WHERE addresses = '{}'"
-                         ).fetchall() == [("acme", "key-of-eve", 0)]
+    assert after.execute("SELECT tenant_id, key_id, date_part('minute', minute), resources <> '{}' FROM audit.api_key_activity"
+                         " WHERE addresses = '{}' AND agents = '{}'").fetchall() == [("acme", "key-of-eve", 0, True)]
+    assert after.execute("SELECT date_part('minute', first_minute) FROM audit.api_key_seen"
+                         " WHERE tenant_id = 'acme' AND key_id = 'key-of-eve'").fetchall() == [(1,)]
+    assert after.execute("SELECT count(*) FROM audit.api_key_seen").fetchone() == (8 - 1,)
 
 
 def test_anomalies_of_the_key_and_of_the_subject_in_the_windows_of_erased_rows_forget_who(erase):
@@ -270,12 +266,13 @@ def test_what_the_eraser_may_do_by_hand_is_to_take_values_away(eraser):
                       "UPDATE audit.api_key_anomalies SET user_id = 'mallory', resolved_by = NULL",
                       "UPDATE audit.api_key_anomalies SET ip_address = '::1', resolved_by = NULL",
                       "UPDATE audit.quarantine SET value = 'forged', value_length = 6", "DELETE FROM audit.api_keys",
-                      "UPDATE audit.api_key_activity SET addresses = ARRAY['\\xab'::bytea]",
+                      "UPDATE audit.api_key_activity SET addresses = ARRAY['\\xab'::bytea], agents = '{}'",
+                      "UPDATE audit.api_key_activity SET addresses = '{}', agents = ARRAY['\\xcd'::bytea]",
+                      "UPDATE audit.api_key_activity SET resources = '{}'",
                       "UPDATE audit.ledger SET user_id = NULL", "UPDATE audit.ledger SET user_id = 'mallory'",
                       "DELETE FROM audit.quarantine", "UPDATE audit.chain_heads SET events = 0"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), eraser.transaction():
             eraser.execute(statement)
-    assert eraser.execute("DELETE FROM audit.api_key_seen WHERE kind = 'resource'").rowcount == 0
 
 
 def test_refused_records_that_hold_the_bytes_are_emptied(database):

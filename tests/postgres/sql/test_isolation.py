@@ -63,8 +63,8 @@ kColumns = {
     ("api_keys", "eraser", "SELECT"): "tenant_id key_id",
     ("api_keys", "eraser", "UPDATE"): "user_id service key_name rotation_reason last_used_ip",
     ("api_key_activity", "eraser", "SELECT"): "tenant_id key_id minute",
-    ("api_key_activity", "eraser", "UPDATE"): "addresses",
-    ("api_key_seen", "eraser", "SELECT"): "tenant_id key_id kind bucket",
+    ("api_key_activity", "eraser", "UPDATE"): "addresses agents",
+    ("api_key_seen", "eraser", "SELECT"): "tenant_id key_id first_minute",
     ("api_key_attempts", "eraser", "SELECT"): "tenant_id event_time seq",
     ("api_key_attempts", "eraser", "UPDATE"): "user_id client_ip",
     ("api_key_anomalies", "eraser", "SELECT"):
@@ -75,7 +75,7 @@ kColumns = {
     ("quarantine", "operator", "UPDATE"): "state",
 }
 # Values that an update may set, where a column's default is refused.
-kAllowedValues = {"header_names": "'{}'", "header_values": "'{}'", "redacted": "true", "addresses": "'{}'",
+kAllowedValues = {"header_names": "'{}'", "header_values": "'{}'", "redacted": "true", "addresses": "'{}'", "agents": "'{}'",
                   ("quarantine", "eraser", "state"): "'discarded'"}
 # Rows of {tenant} for each table that is not the ledger. Views show what these and the ledger hold.
 kChecksum = "decode(repeat('ab', 64), 'hex')"
@@ -93,8 +93,9 @@ kRows = {
     "usage_records": "VALUES ('{tenant}', '', 'u-1', 'p', 'm', 'r', '2026-11-22', 1, 0, 1, 1, 2, 0, 0, 0, 0.5)",
     "api_keys": "(tenant_id, key_id, status_at) VALUES ('{tenant}', 'k-1', now())",
     "api_key_thresholds": "VALUES (length('{tenant}'), 'user', now()" + ", 1" * 23 + ")",
-    "api_key_activity": "VALUES ('{tenant}', 'k-1', '2026-11-22', 1, '2026-11-22', 1, 0, 0, 0, '{{}}', 'user', NULL, 0, 0)",
-    "api_key_seen": "VALUES ('{tenant}', 'k-1', 'address', '2026-11-22', decode(repeat('ab', 16), 'hex'))",
+    "api_key_activity": "VALUES ('{tenant}', 'k-1', '2026-11-22', 1, '2026-11-22', 1, 0, 0, 0, '{{}}', '{{}}', '{{}}', 'user', NULL,"
+                        " 0, 0)",
+    "api_key_seen": "VALUES ('{tenant}', 'k-1', decode(repeat('ab', 16), 'hex'), '2026-11-22')",
     "api_key_attempts": "VALUES ('{tenant}', '2026-11-22', 0, false, 'k-1', 'p', 'u-1', '192.0.2.1')",
     "api_key_anomalies": "VALUES (gen_random_uuid(), '{tenant}', 'multiple_ips', 'medium', 'key', 'k-1', 'p', 'u-1', '192.0.2.1',"
                          " '2026-11-22', '2026-11-22 00:30', 9, 0, 0, 9, '{{}}', 7, false, NULL, NULL, '2026-11-22 00:30')",
