@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ingest/lane.h"
+#include "ingest/sabotage.h"
 #include "ingest/wall_clock.h"
 
 namespace sealstream {
@@ -121,7 +122,9 @@ void Ingester::State::claim_wanted(Group& group) {
     try {
       const auto extent = [&] { return group.extent(id, options.assign_deadline); };
       const bool at_end = options.start_new_partitions_at_end && !begun.contains(id);
+      crash_point("before_claim");
       if (const auto claim = claim_or_begin(*ledger, id, options.owner, at_end, extent)) {
+        crash_point("after_claim");
         begun.insert(id);
         probe.claimed("ok");
         claimed.emplace_back(id, *claim);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ingest/batch_report.h"
+#include "ingest/sabotage.h"
 #include "ingest/stage_timer.h"
 #include "ingest/wall_clock.h"
 
@@ -55,7 +56,11 @@ void Lane::open(OpenCommand& command) {
 
 void Lane::close(const CloseCommand& command) {
   closing_ = command;
-  if (!entries_.empty() && !command.drop) flush(command.reason);
+  if (!entries_.empty() && !command.drop) {
+    crash_point("before_last_flush");
+    flush(command.reason);
+    crash_point("after_last_flush");
+  }
   closing_.reset();
   give_up(command);
   entries_.clear();
@@ -107,6 +112,7 @@ OpenPartition* Lane::find(std::string_view topic, Partition partition) {
 }
 
 void Lane::arrive(FetchedRecord fetched) {
+  crash_point("after_poll");
   OpenPartition* partition = find(fetched.record.topic, fetched.record.partition);
   if (partition == nullptr) return;
   fetched.record.log_epoch = partition->claim.log_epoch;
@@ -158,6 +164,7 @@ void Lane::add(OpenPartition& partition, FetchedRecord fetched) {
                                              .event = {},
                                              .refused = {},
                                              .redactions = {}});
+  crash_point("mid_decode");
   Result<Event> decoded = decoder_.decode(entry.record());
   if (decoded) {
     entry.event = std::move(decoded.value());
@@ -267,7 +274,9 @@ void Lane::committed(std::span<Entry> entries, const WriteSet& writes, FlushReas
   report.lane = index_;
   report.flush_reason = reason;
   report.anomalies = std::move(anomalies);
+  crash_point("before_mirror");
   stream_.mirror(report.next_offsets);
+  crash_point("after_mirror");
   probe_.committed(report);
 }
 

@@ -6,6 +6,8 @@
 #include <cassert>
 #include <cerrno>
 
+#include "ingest/sabotage.h"
+
 namespace sealstream {
 namespace {
 
@@ -163,6 +165,7 @@ void Connection::copy(std::string_view bytes) {
       unsent = PQflush(get());
     }
     if (unsent != 1) start_deadline(options_.answer_timeout);
+    crash_point("mid_copy");
   }
   // A refused COPY, or a lost connection: the reason comes with the next answer.
   const bool complete = bytes.empty() && !refused;
@@ -190,6 +193,7 @@ std::vector<Answer> Connection::run_pipeline(const std::vector<Statement>& state
     }
     if (PQpipelineSync(get()) == 0) lose();
     flush();
+    crash_point("pipeline_sent");
     return read_pipeline(statements.size(), answered, good);
   } catch (const DatabaseError& error) {
     throw PipelineError(error, queued, answered, good);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ingest/sabotage.h"
 #include "postgres/anomaly_statements.h"
 #include "postgres/classify.h"
 #include "postgres/leaves.h"
@@ -83,6 +84,7 @@ std::vector<AnomalyCount> PostgresLedger::write(const WriteSet& writes) {
   return guarded([&](Phase& phase) {
     phase = Phase::copy;
     copy_rows(writes);
+    crash_point("after_copy");
     phase = Phase::statements;
     std::vector<Statement> statements;
     std::optional<std::size_t> judged;
@@ -101,6 +103,7 @@ std::vector<AnomalyCount> PostgresLedger::write(const WriteSet& writes) {
       if (std::string_view(PQcmdStatus(answers.back().get())) != "COMMIT") {
         throw DatabaseError("25P02", "", "COMMIT was answered with ROLLBACK", false);
       }
+      crash_point("commit_answered");
       return judged ? read_anomalies(answers[*judged]) : std::vector<AnomalyCount>{};
     } catch (const PipelineError& error) {
       phase = phase_of(error, statements.size() - 1);
@@ -115,6 +118,7 @@ void PostgresLedger::copy_rows(const WriteSet& writes) {
   while (const auto answer = connection_.next_answer()) {
     if (PQresultStatus(answer.get()) != PGRES_COPY_IN) continue;
     assert(leaf != rows_.leaves().end());
+    crash_point("after_begin");
     connection_.copy((*leaf++)->buffer.bytes());
   }
   assert(leaf == rows_.leaves().end());

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ingest/sabotage.h"
 #include "postgres/classify.h"
 
 namespace sealstream {
@@ -69,6 +70,7 @@ void Migrator::up(const std::function<void(const std::string& name)>& applied) {
       const auto next = static_cast<std::size_t>(status.version);
       if (next == migrations_.size()) return std::nullopt;
       run_file(migrations_[next].name + ".up.sql", migrations_[next].up);
+      crash_point("mid_migration");
       remember(migrations_[next]);
       return migrations_[next].name;
     });
