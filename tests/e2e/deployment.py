@@ -34,9 +34,9 @@ class Ingester:
         self._binary = deployment.binary
         self._process = None
 
-    def start(self):
+    def start(self, **environment):
         self._process = Process.start([str(self._binary), "run", "--config", str(self.config)], self.log,
-                                      end_with_parent="KILL")
+                                      end_with_parent="KILL", environment={**os.environ, **environment})
         return self
 
     @property
@@ -176,10 +176,10 @@ class Deployment:
         path.write_text(json.dumps(sections, indent=1))  # YAML reads JSON
         return path
 
-    def run(self, *arguments, config=None):
+    def run(self, *arguments, config=None, **environment):
         """A command of the program, ended: with returncode, stdout, stderr. config: an ingester's, where it is to be asked."""
         return subprocess.run([str(self.binary), *arguments, "--config", str(config or self.config)], capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL, timeout=120)
+                              text=True, stdin=subprocess.DEVNULL, timeout=120, env={**os.environ, **environment})
 
     def sealstream(self, *arguments, expect=0, config=None):
         """The same; returns its stdout, and asserts its exit code."""

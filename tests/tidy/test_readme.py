@@ -17,7 +17,7 @@ sys.path[:0] = [str(kRoot / "deploy")]
 from local.sealed_stack import SealedStack  # noqa: E402
 
 kBinary = Path(os.environ.get("SEALSTREAM_BINARY", kRoot / "build" / "dev" / "src" / "app" / "sealstream"))
-kDocuments = ["README.md", "src/README.md", "schemas/README.md"]
+kDocuments = ["README.md", "src/README.md", "schemas/README.md", "tests/RELIABILITY.md"]
 
 
 def text(name="README.md"):

@@ -1,0 +1,51 @@
+"""A producer that never stops, and how long it takes until what it sent before a death is sealed."""
+
+import itertools
+import time
+
+from full_events import full_events
+from producers import ContinuousProducer
+
+kTenants = [f"tenant-{number:02d}" for number in range(40)]
+
+
+class Traffic(ContinuousProducer):
+    """Events of all families, some twice, some that are none. ends: the end of what each partition acknowledged so far."""
+
+    def __init__(self, deployment, dice, ends):
+        super().__init__(deployment, kTenants, rate_per_s=150)
+        self._dice = dice
+        self._ends = ends
+        self._events = (event for _ in itertools.count() for event in full_events(dice.choice(kTenants)))
+
+    def send_events(self, count, tenants):
+        for event in itertools.islice(self._events, count):
+            self._send(event["tenantid"], event)
+            if self._dice.random() < 0.02:
+                self._send(event["tenantid"], self._dice.choice([event, "no event"]))
+
+    def _send(self, tenant, value):
+        self.send(tenant, value, note=self._acknowledged)
+
+    def _acknowledged(self, place):
+        partition, offset = place
+        self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+
+
+class Recovery:
+    """From a death, or the next start of the process, until all is sealed that was acknowledged at the death, and one more."""
+
+    def __init__(self, point, ends):
+        self.point = point
+        self._ends = dict(ends)
+        self.begin()
+
+    def begin(self):
+        self._begin = time.monotonic()
+
+    def seconds(self):
+        return time.monotonic() - self._begin
+
+    def over(self, positions):
+        return (sum(positions.values()) > sum(self._ends.values())
+                and all(positions.get(partition, 0) >= end for partition, end in self._ends.items()))
