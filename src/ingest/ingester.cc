@@ -53,7 +53,7 @@ struct Ingester::State : GroupListener {
   void let_go(const CloseCommand& command);
   void close_lanes(const CloseCommand& command);
   void look_after_database(Group& group);
-  bool went_back();
+  bool moved_elsewhere();
   void begin_anew(Group& group);
   void database_is(bool ok, std::string sentence);
   void beat() { heartbeat.store(runtime.now().time_since_epoch().count()); }
@@ -167,26 +167,29 @@ void Ingester::State::begin_anew(Group& group) {
   next_database_check = runtime.now() + options.database_check_interval;
 }
 
-/// Whether the database has forgotten what a lane committed: a failover to a standby that lost commits. A
-/// lane notices by itself when it writes, but the lane of a quiet partition has nothing to write.
-bool Ingester::State::went_back() {
+/// Whether a partition stands elsewhere than a lane left it: behind, after a failover to a standby that lost
+/// commits, or in the next log, which an operator accepted. A lane notices by itself when it writes, but the
+/// lane of a quiet partition, or of a halted one, has nothing to write.
+bool Ingester::State::moved_elsewhere() {
   std::vector<PartitionId> ids;
-  std::vector<Offset> committed;
+  std::vector<StoredPosition> left;
   for (const auto& lane : lanes) {
     if (!lane->mailbox().idle()) continue;  // what it tells is what it is about to leave
     for (const PartitionStatus& partition : lane->partitions()) {
       ids.push_back(partition.id);
-      committed.push_back(partition.next_offset);
+      left.push_back({partition.log_epoch, partition.next_offset});
     }
   }
-  const auto stored = ledger->next_offsets(ids);
-  bool behind = false;
+  const auto stored = ledger->positions(ids);
+  bool moved = false;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (stored[i] && *stored[i] >= committed[i]) continue;
-    probe.commits_lost(ids[i], stored[i].value_or(Offset(0)));
-    behind = true;
+    const StoredPosition now = stored[i].value_or(StoredPosition{});
+    const bool accepted = now.log_epoch > left[i].log_epoch;
+    const bool behind = !stored[i] || now < left[i];
+    if (behind) probe.commits_lost(ids[i], now.next_offset);
+    moved = moved || accepted || behind;
   }
-  return behind;
+  return moved;
 }
 
 void Ingester::State::assign_claimed(Group& group) {
@@ -256,7 +259,7 @@ void Ingester::State::look_after_database(Group& group) {
     if (now >= next_database_check) {
       next_database_check = now + options.database_check_interval;
       ledger->check();
-      if (live && went_back()) begin_anew(group);
+      if (live && moved_elsewhere()) begin_anew(group);
       database_is(true, "");
     }
     if (now >= next_leaf_check) {

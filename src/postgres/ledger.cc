@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "postgres/leaves.h"
 #include "postgres/lookup.h"
 #include "postgres/read_models.h"
+#include "postgres/reading.h"
 #include "postgres/write_statements.h"
 
 namespace sealstream {
@@ -33,13 +33,7 @@ Phase phase_of(const PipelineError& error, std::size_t commit_statement) {
 Claim read_claim(const Answer& answer) {
   Claim claim{LogEpoch(int8_at(answer, 0, 0)), OwnerEpoch(int8_at(answer, 0, 1)),
               Offset(int8_at(answer, 0, 2)), std::nullopt};
-  if (!is_null(answer, 0, 3)) {
-    LastRecord last{Offset(int8_at(answer, 0, 3)), {}};
-    const auto digest = bytes_at(answer, 0, 4);
-    assert(digest.size() == last.digest.size());
-    std::memcpy(last.digest.data(), digest.data(), std::min(digest.size(), last.digest.size()));
-    claim.last = last;
-  }
+  if (!is_null(answer, 0, 3)) claim.last = last_record(Offset(int8_at(answer, 0, 3)), bytes_at(answer, 0, 4));
   return claim;
 }
 
@@ -260,7 +254,8 @@ void PostgresLedger::check() {
   check_rights();
 }
 
-std::vector<std::optional<Offset>> PostgresLedger::next_offsets(std::span<const PartitionId> partitions) {
+std::vector<std::optional<StoredPosition>> PostgresLedger::positions(
+    std::span<const PartitionId> partitions) {
   ArrayParameter topics(PgType::text), numbers(PgType::int4);
   for (const PartitionId& id : partitions) {
     topics.add(id.topic);
@@ -268,16 +263,19 @@ std::vector<std::optional<Offset>> PostgresLedger::next_offsets(std::span<const 
   }
   return guarded([&](Phase&) {
     const auto answer = connection_.run_one(
-        {"SELECT p.next_offset FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked (topic, "
+        {"SELECT p.log_epoch, p.next_offset FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS asked "
+         "(topic, "
          "partition, place)"
          " LEFT JOIN audit.partitions AS p ON p.topic = asked.topic AND p.partition = asked.partition"
          " ORDER BY asked.place",
          {std::move(topics).finish(), std::move(numbers).finish()}});
-    std::vector<std::optional<Offset>> offsets(static_cast<std::size_t>(row_count(answer)));
+    std::vector<std::optional<StoredPosition>> positions;
     for (int row = 0; row < row_count(answer); ++row) {
-      if (!is_null(answer, row, 0)) offsets[static_cast<std::size_t>(row)] = Offset(int8_at(answer, row, 0));
+      auto& position = positions.emplace_back();
+      if (is_null(answer, row, 0)) continue;
+      position = {LogEpoch(int8_at(answer, row, 0)), Offset(int8_at(answer, row, 1))};
     }
-    return offsets;
+    return positions;
   });
 }
 

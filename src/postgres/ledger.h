@@ -26,7 +26,7 @@ class PostgresLedger final : public Ledger {
   std::vector<AnomalyCount> commit(const WriteSet& writes) override;
   void ensure_leaves(Timestamp now, int months_ahead) override;
   void check() override;
-  std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> partitions) override;
+  std::vector<std::optional<StoredPosition>> positions(std::span<const PartitionId> partitions) override;
 
  private:
   template <class Work>

@@ -2,13 +2,18 @@
 // knows them.
 #pragma once
 
+#include <algorithm>
+#include <cassert>
+#include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "postgres/answer.h"
 #include "postgres/classify.h"
 #include "postgres/connection.h"
 #include "sealstream/core/ids.h"
+#include "sealstream/ingest/ledger.h"
 
 namespace sealstream {
 
@@ -35,6 +40,14 @@ class RowCursor {
   int row_;
   int column_ = 0;
 };
+
+/// `digest` as audit.partitions holds it.
+inline LastRecord last_record(Offset offset, std::string_view digest) {
+  LastRecord last{offset, {}};
+  assert(digest.size() == last.digest.size());
+  std::memcpy(last.digest.data(), digest.data(), std::min(digest.size(), last.digest.size()));
+  return last;
+}
 
 /// Opens the connection where it is not open, and returns what `work` returns. Throws LedgerError; no
 /// transaction is left open then.

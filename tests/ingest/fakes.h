@@ -78,6 +78,7 @@ class FakeDatabase {
     Offset next;
     std::optional<LastRecord> last;
     std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
+    LogEpoch log_epoch{0};
   };
   struct LedgerRow {
     std::string tenant;
@@ -149,7 +150,7 @@ class FakeLedger : public Ledger {
       row = db_.partitions.emplace(id, FakeDatabase::PartitionRow{OwnerEpoch(0), *start, *start, {}}).first;
     }
     row->second.epoch = next(row->second.epoch);
-    return Claim{LogEpoch(0), row->second.epoch, row->second.next, row->second.last};
+    return Claim{row->second.log_epoch, row->second.epoch, row->second.next, row->second.last};
   }
 
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override {
@@ -192,15 +193,16 @@ class FakeLedger : public Ledger {
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
   }
-  std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> ids) override {
+  std::vector<std::optional<StoredPosition>> positions(std::span<const PartitionId> ids) override {
     const std::lock_guard lock(db_.mutex);
     fail_if_down();
-    std::vector<std::optional<Offset>> offsets;
+    std::vector<std::optional<StoredPosition>> positions;
     for (const PartitionId& id : ids) {
       const auto row = db_.partitions.find(id);
-      offsets.push_back(row == db_.partitions.end() ? std::nullopt : std::optional(row->second.next));
+      auto& position = positions.emplace_back();
+      if (row != db_.partitions.end()) position = {row->second.log_epoch, row->second.next};
     }
-    return offsets;
+    return positions;
   }
 
  private:

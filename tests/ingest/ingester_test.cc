@@ -15,6 +15,7 @@ namespace sealstream {
 namespace {
 
 using namespace sealstream::testing;
+using ::testing::_;
 using ::testing::NiceMock;
 
 IngestOptions quick() {
@@ -201,6 +202,29 @@ TEST_F(IngesterTest, AQuietPartitionWhoseCommitsTheDatabaseLostIsClaimedAgain) {
   ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 1; }));
   EXPECT_EQ(source_.assignment()[0].offset, Offset(3));
   EXPECT_EQ(source_.unassign_calls, 1);
+  stops();
+}
+
+TEST_F(IngesterTest, AHaltedPartitionIsClaimedAgainWhenItsLossIsAccepted) {
+  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::retention_overrun, _));
+  EXPECT_CALL(probe_, commits_lost).Times(0);
+  starts();
+  assigns({0});
+  source_.fake(0).extent_answer = Extent{Offset(9), Offset(9)};
+  source_.fake(0).deliver(OutOfRange{partition_id(0)});
+  ASSERT_TRUE(eventually([&] {
+    const auto partitions = ingester_.status().partitions;
+    return partitions.size() == 1 && partitions[0].state == PartitionState::halted;
+  }));
+  {
+    const std::lock_guard lock(db_.mutex);
+    db_.partitions.at(partition_id(0)) = {
+        .epoch = OwnerEpoch(2), .first = Offset(9), .next = Offset(9), .last = {}, .log_epoch = LogEpoch(1)};
+  }
+  ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(3); }));
+  source_.fake(0).publish(login(9, "acme", "event-00"));
+  EXPECT_TRUE(eventually([&] { return db_.partition(0).next == Offset(10); }));
+  EXPECT_EQ(source_.assignment()[0].offset, Offset(9));
   stops();
 }
 

@@ -45,13 +45,15 @@ TEST_F(LedgerClaimTest, ANewPartitionBeginsAtItsStart) {
   EXPECT_EQ(value("SELECT concat_ws(' ', first_offset, owner) FROM audit.partitions"), "42 me");
 }
 
-TEST_F(LedgerClaimTest, NextOffsetsAreToldInTheOrderAsked) {
+TEST_F(LedgerClaimTest, PositionsAreToldInTheOrderAsked) {
   ledger_.claim(partition(5), "me", Offset(42));
   ledger_.claim(partition(3), "me", Offset(7));
   const PartitionId asked[] = {partition(3), partition(4), partition(5), {"another.topic", Partition(5)}};
-  EXPECT_EQ(ledger_.next_offsets(asked),
-            (std::vector<std::optional<Offset>>{Offset(7), std::nullopt, Offset(42), std::nullopt}));
-  EXPECT_TRUE(ledger_.next_offsets({}).empty());
+  run("UPDATE audit.partitions SET log_epoch = 2 WHERE partition = 5");
+  EXPECT_EQ(ledger_.positions(asked), (std::vector<std::optional<StoredPosition>>{
+                                          StoredPosition{LogEpoch(0), Offset(7)}, std::nullopt,
+                                          StoredPosition{LogEpoch(2), Offset(42)}, std::nullopt}));
+  EXPECT_TRUE(ledger_.positions({}).empty());
 }
 
 TEST_F(LedgerClaimTest, EveryClaimRaisesTheEpochAndKeepsThePosition) {

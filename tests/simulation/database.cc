@@ -139,7 +139,7 @@ std::optional<Claim> Connection::claim(const PartitionId& id, std::string_view, 
         db_.contents.partitions.emplace(partition, StoredPartition{OwnerEpoch(0), *start, *start, {}}).first;
   }
   row->second.owner_epoch = next(row->second.owner_epoch);
-  const Claim claim{LogEpoch(0), row->second.owner_epoch, row->second.next, row->second.last};
+  const Claim claim{row->second.log_epoch, row->second.owner_epoch, row->second.next, row->second.last};
   db_.end(*transaction);
   db_.reach("the answer to a claim");
   return claim;
@@ -162,14 +162,15 @@ Prepared Connection::prepare(std::span<const std::string_view> tenants, std::spa
   return prepared;
 }
 
-std::vector<std::optional<Offset>> Connection::next_offsets(std::span<const PartitionId> ids) {
+std::vector<std::optional<StoredPosition>> Connection::positions(std::span<const PartitionId> ids) {
   db_.reach("a look at the positions");
-  std::vector<std::optional<Offset>> offsets;
+  std::vector<std::optional<StoredPosition>> positions;
   for (const PartitionId& id : ids) {
     const auto row = db_.contents.partitions.find(id.partition.value());
-    offsets.push_back(row == db_.contents.partitions.end() ? std::nullopt : std::optional(row->second.next));
+    auto& position = positions.emplace_back();
+    if (row != db_.contents.partitions.end()) position = {row->second.log_epoch, row->second.next};
   }
-  return offsets;
+  return positions;
 }
 
 std::vector<AnomalyCount> Connection::commit(const WriteSet& writes) {

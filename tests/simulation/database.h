@@ -34,6 +34,7 @@ struct StoredPartition {
   Offset next;
   std::optional<LastRecord> last;
   std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
+  LogEpoch log_epoch{0};
 };
 
 /// What a failover may turn back.
@@ -107,7 +108,7 @@ class Connection : public Ledger {
   std::vector<AnomalyCount> commit(const WriteSet& writes) override;
   void ensure_leaves(Timestamp, int) override { db_.reach("leaves"); }
   void check() override { db_.reach("a check"); }
-  std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> ids) override;
+  std::vector<std::optional<StoredPosition>> positions(std::span<const PartitionId> ids) override;
 
  private:
   void write(Transaction& transaction, const WriteSet& writes);

@@ -81,8 +81,9 @@ class World {
     recover();
     if (!settles() || judged()) return stop_all();
     if (scheduler_->chance(300)) {
-      lose_the_log();
-      if (judged()) return stop_all();
+      const int lost = lose_the_log();
+      if (!judged()) accept_the_loss_of(lost);
+      return stop_all();
     }
     stop_all();
     (void)judged();
@@ -95,7 +96,8 @@ class World {
   void append(int partition, Sent sent, const std::string& value);
   void go_wrong();
   void recover();
-  void lose_the_log();
+  int lose_the_log();
+  void accept_the_loss_of(int partition);
   void stop_all();
   Instance* some_instance();
 
@@ -243,8 +245,8 @@ bool World::judged() {
 }
 
 /// Retention deletes what nobody has read, or the topic is made again: only that partition halts, and says
-/// so.
-void World::lose_the_log() {
+/// so. Returns its number.
+int World::lose_the_log() {
   stop_all();
   const auto lost = static_cast<std::size_t>(scheduler_->below(std::ssize(broker_.logs)));
   for (int partition = 0; partition < std::ssize(broker_.logs); ++partition) {
@@ -284,6 +286,22 @@ void World::lose_the_log() {
   }
   if (database_.contents.partitions.at(static_cast<int>(lost)).next != before.next)
     fails("I7: a partition went on in a log that is not its own");
+  return static_cast<int>(lost);
+}
+
+/// An operator moves the partition on to the log that is there: whoever holds it finds that out.
+void World::accept_the_loss_of(int partition) {
+  const PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
+  StoredPartition& stored = database_.contents.partitions.at(partition);
+  stored = {.owner_epoch = next(stored.owner_epoch),
+            .first = Offset(log.start),
+            .next = Offset(log.start),
+            .last = {},
+            .log_epoch = next(stored.log_epoch)};
+  const OwnerEpoch accepted = stored.owner_epoch;
+  const auto goes_on = [&] { return stored.owner_epoch > accepted && stored.next == Offset(log.end()); };
+  if (!scheduler_->wait(scheduler_->now() + kSettles, goes_on))
+    fails("I8: a partition does not go on when its loss is accepted");
 }
 
 void World::stop_all() {

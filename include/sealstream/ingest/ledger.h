@@ -67,6 +67,13 @@ struct Claim {
   std::optional<LastRecord> last;
 };
 
+/// Where a partition stands, as it is committed.
+struct StoredPosition {
+  LogEpoch log_epoch;
+  Offset next_offset;
+  friend auto operator<=>(const StoredPosition&, const StoredPosition&) = default;
+};
+
 /// An event id to look up, in every leaf that ends after `since`.
 struct IdQuery {
   std::string_view tenant;
@@ -192,9 +199,8 @@ class Ledger {
   /// Whether the database can be written, and its schema version is right. Returns nothing, or throws.
   virtual void check() = 0;
 
-  /// The next offsets of partitions as they are committed, in the order asked; nothing for one that the
-  /// database does not know.
-  virtual std::vector<std::optional<Offset>> next_offsets(std::span<const PartitionId> partitions) = 0;
+  /// Where partitions stand, in the order asked; nothing for one that the database does not know.
+  virtual std::vector<std::optional<StoredPosition>> positions(std::span<const PartitionId> partitions) = 0;
 };
 
 /// Makes the Ledger of one thread; `tick` is called while it waits, at least once a second. No answer of the
