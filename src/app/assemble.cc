@@ -18,8 +18,7 @@ namespace {
 IngestOptions ingest_options(const Config& config, const std::vector<TopicFacts>& topics) {
   IngestOptions options = config.ingest;
   for (const TopicFacts& facts : topics) {
-    if (facts.cleanup_policy.find("compact") != std::string::npos)
-      options.compacted_topics.push_back(facts.topic);
+    if (facts.compacted()) options.compacted_topics.push_back(facts.topic);
   }
   if (!config.lanes_auto) return options;
   options.lanes = std::size_t{2} * std::max(1U, std::thread::hardware_concurrency());

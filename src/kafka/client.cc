@@ -41,6 +41,15 @@ void set_tuning(rd_kafka_conf_t* conf, const KafkaOptions& options) {
   set(conf, "log.connection.close", "false");
 }
 
+/// How a log is read.
+void set_reading(rd_kafka_conf_t* conf) {
+  set(conf, "auto.offset.reset", "error");
+  set(conf, "isolation.level", "read_committed");
+  set(conf, "check.crcs", "true");
+  set(conf, "enable.partition.eof", "true");
+  set(conf, "allow.auto.create.topics", "false");
+}
+
 /// What delivery rests on.
 void set_promises(rd_kafka_conf_t* conf, const KafkaOptions& options) {
   set(conf, "group.id", options.group_id);
@@ -52,11 +61,7 @@ void set_promises(rd_kafka_conf_t* conf, const KafkaOptions& options) {
   set(conf, "partition.assignment.strategy", "range");
   set(conf, "enable.auto.commit", "false");
   set(conf, "enable.auto.offset.store", "false");
-  set(conf, "auto.offset.reset", "error");
-  set(conf, "isolation.level", "read_committed");
-  set(conf, "check.crcs", "true");
-  set(conf, "enable.partition.eof", "true");
-  set(conf, "allow.auto.create.topics", "false");
+  set_reading(conf);
 }
 
 ClientCallbacks& callbacks_of(const rd_kafka_t* client) {
@@ -139,7 +144,8 @@ Client make_producer(const KafkaOptions& options, milliseconds timeout, Delivere
 
 Client make_asker(const KafkaOptions& options) {
   ClientConf conf = base_conf(options);
-  set(conf.get(), "isolation.level", "read_committed");
+  set_reading(conf.get());
+  set(conf.get(), "fetch.wait.max.ms", "10");  // a log's end is told soon
   rd_kafka_conf_set_log_cb(conf.get(), drop_log);
   return make(RD_KAFKA_CONSUMER, std::move(conf));
 }

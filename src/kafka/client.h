@@ -28,7 +28,8 @@ Client make_member(const KafkaOptions& options, ClientCallbacks& callbacks);
 using Delivered = void (*)(rd_kafka_s* client, const rd_kafka_message_s* message, void* opaque);
 Client make_producer(const KafkaOptions& options, milliseconds timeout, Delivered delivered, void* opaque);
 
-/// A client that only asks. Throws SourceError with the property that is wrong.
+/// A client that asks, and reads partitions, outside of any group. Throws SourceError with the property that
+/// is wrong.
 Client make_asker(const KafkaOptions& options);
 
 }  // namespace sealstream

@@ -19,6 +19,7 @@ struct TopicFacts {
   std::int64_t retention_ms = 0;       ///< −1: for ever
   std::int64_t retention_bytes = 0;    ///< a partition's; −1: without a limit
   std::int64_t max_message_bytes = 0;  ///< of one batch, as it lies in the log
+  bool compacted() const { return cleanup_policy.find("compact") != std::string::npos; }
 };
 
 /// What the brokers say, one entry for every topic of the options, in their order. Takes `timeout` at most.

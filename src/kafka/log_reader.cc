@@ -1,0 +1,67 @@
+#include "kafka/log_reader.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "kafka/client.h"
+#include "kafka/extents.h"
+#include "kafka/fetched.h"
+
+namespace sealstream {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Nothing where it was an error that librdkafka mends by itself.
+std::optional<Delivery> delivery(Message message, const PartitionId& id) {
+  switch (message->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+      return fetched(std::move(message), id.topic);
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+      return EndReached{id, Offset(message->offset)};
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      return OutOfRange{id};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+LogReader::LogReader(const KafkaOptions& options) : client_(make_asker(options)) {}
+
+LogReader::~LogReader() { stop(); }
+
+void LogReader::begin(const PartitionId& id, Offset offset) {
+  stop();
+  topic_.reset(rd_kafka_topic_new(client_.get(), id.topic.c_str(), nullptr));
+  if (!topic_ || rd_kafka_consume_start(topic_.get(), id.partition.value(), offset.value()) != 0) {
+    topic_.reset();
+    throw SourceError(id.topic + " cannot be read: " + rd_kafka_err2str(rd_kafka_last_error()));
+  }
+  id_ = id;
+}
+
+std::optional<Delivery> LogReader::next(milliseconds timeout) {
+  const Clock::time_point deadline = Clock::now() + timeout;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    if (left <= milliseconds::zero()) return std::nullopt;
+    Message message(rd_kafka_consume(topic_.get(), id_.partition.value(), static_cast<int>(left.count())));
+    if (!message) continue;
+    if (auto found = delivery(std::move(message), id_)) return found;
+  }
+}
+
+std::vector<std::pair<PartitionId, Extent>> LogReader::extents(std::span<const PartitionId> ids,
+                                                               milliseconds timeout) {
+  return ask_extents(client_.get(), ids, timeout);
+}
+
+void LogReader::stop() {
+  if (topic_) rd_kafka_consume_stop(topic_.get(), id_.partition.value());
+  topic_.reset();
+}
+
+}  // namespace sealstream
