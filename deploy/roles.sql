@@ -13,7 +13,7 @@
 --     audit_reader     a person: reads the tenants mapped to the session's user in audit.reader_tenants.
 --                      Make a login role for each person and grant it audit_reader
 --     audit_auditor    reads all tenants: verify and status
---     audit_operator   works on the quarantine
+--     audit_operator   works on the quarantine and on anomalies, and accepts losses of a log
 --     audit_eraser     clears personal columns, all of a row or none
 --     audit_rebuilder  derives the read models from the ledger again, and writes nothing else
 

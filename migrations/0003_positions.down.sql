@@ -15,6 +15,7 @@ END
 $$;
 
 DROP FUNCTION audit.expect(boolean, text);
+DROP FUNCTION audit.accept_loss(text, int, bigint, bigint, bigint, bigint, text, text);
 DROP FUNCTION audit.hold(text[], int[], bigint[], bigint[]);
 DROP TABLE audit.partition_epochs;
 DROP TABLE audit.partitions;

@@ -63,7 +63,8 @@ CREATE TABLE audit.partitions (
 GRANT SELECT, INSERT, UPDATE ON audit.partitions TO audit_writer;
 GRANT SELECT ON audit.partitions TO audit_auditor, audit_operator;
 
--- The same of every log that a partition had before, as it stood when an operator moved on.
+-- The same of every log that a partition had before, as it stood when an operator moved on. What was lost of it is booked here,
+-- and said by an event of family admin, action reset, in the chain of the tenant _sealstream.
 CREATE TABLE audit.partition_epochs (
   topic text COLLATE "C" NOT NULL,
   partition int NOT NULL,
@@ -81,6 +82,7 @@ CREATE TABLE audit.partition_epochs (
   lost bigint NOT NULL DEFAULT 0,
   log_unverified bigint NOT NULL DEFAULT 0,
   reason text COLLATE "C" NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
   closed_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT partition_epochs_pkey PRIMARY KEY (topic, partition, log_epoch),
   CONSTRAINT partition_epochs_offsets_check CHECK (first_offset >= 0 AND last_offset < next_offset),
@@ -93,6 +95,41 @@ CREATE TABLE audit.partition_epochs (
 );
 
 GRANT SELECT ON audit.partition_epochs TO audit_auditor, audit_operator;
+
+-- Closes the log that a partition had, if the partition still stands there, with what an operator accepts as lost of it; the
+-- partition goes on at `go_on_at` of the next log. Returns that log's epoch, NULL where the partition stands elsewhere. Whoever
+-- holds the partition is fenced, and finds the new epoch when it looks. It runs as its owner: nobody may set a position freely.
+CREATE FUNCTION audit.accept_loss(topic text, partition int, log_epoch bigint, next_offset bigint, lost bigint, go_on_at bigint,
+                                  reason text, event_id text) RETURNS bigint
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, audit, pg_temp
+AS $$
+DECLARE
+  closed audit.partitions;
+BEGIN
+  SELECT * INTO closed FROM audit.partitions AS p
+  WHERE p.topic = accept_loss.topic AND p.partition = accept_loss.partition AND p.log_epoch = accept_loss.log_epoch
+    AND p.next_offset = accept_loss.next_offset
+  FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+
+  INSERT INTO audit.partition_epochs
+  VALUES (closed.topic, closed.partition, closed.log_epoch, closed.first_offset, closed.next_offset + accept_loss.lost,
+          closed.owner_epoch, closed.owner, closed.last_offset, closed.last_digest, closed.accepted, closed.duplicate,
+          closed.quarantined, closed.skipped, closed.lost + accept_loss.lost, closed.log_unverified, accept_loss.reason,
+          accept_loss.event_id);
+
+  UPDATE audit.partitions AS p
+  SET log_epoch = p.log_epoch + 1, owner_epoch = p.owner_epoch + 1, first_offset = accept_loss.go_on_at,
+      next_offset = accept_loss.go_on_at, last_offset = NULL, last_digest = NULL, accepted = 0, duplicate = 0, quarantined = 0,
+      skipped = 0, lost = 0, log_unverified = 0, updated_at = now()
+  WHERE p.topic = closed.topic AND p.partition = closed.partition;
+  RETURN closed.log_epoch + 1;
+END
+$$;
+REVOKE ALL ON FUNCTION audit.accept_loss(text, int, bigint, bigint, bigint, bigint, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.accept_loss(text, int, bigint, bigint, bigint, bigint, text, text) TO audit_operator;
 
 -- Locks these rows of audit.partitions to the end of the transaction, in the order of (topic, partition), and raises
 -- SL002 unless each is there under this epoch and with this next offset. The lock must be the transaction's own: no

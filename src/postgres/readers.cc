@@ -42,6 +42,16 @@ QuarantineEntry read_entry(RowCursor row) {
   return entry;
 }
 
+/// The columns of PartitionTotals, in the order in which read_partition takes them.
+Statement partitions_query() {
+  return {
+      "SELECT topic, partition, log_epoch, first_offset, next_offset, owner_epoch, coalesce(owner, ''), "
+      "accepted,"
+      " duplicate, quarantined, skipped, lost, log_unverified, claimed_at, updated_at, last_offset, "
+      "last_digest"
+      " FROM audit.partitions ORDER BY topic, partition"};
+}
+
 PartitionTotals read_partition(RowCursor row) {
   PartitionTotals status;
   status.id.topic = row.text();
@@ -59,7 +69,17 @@ PartitionTotals read_partition(RowCursor row) {
   status.log_unverified = row.int8();
   status.claimed_at = row.timestamp();
   status.updated_at = row.timestamp();
+  const auto offset = row.nullable([](RowCursor& column) { return Offset(column.int8()); });
+  const auto digest = row.nullable(text);
+  if (offset && digest) status.last = last_record(*offset, *digest);
   return status;
+}
+
+std::vector<PartitionTotals> read_partition_rows(const Answer& answer) {
+  std::vector<PartitionTotals> partitions;
+  partitions.reserve(static_cast<std::size_t>(row_count(answer)));
+  for (int row = 0; row < row_count(answer); ++row) partitions.push_back(read_partition({answer, row}));
+  return partitions;
 }
 
 std::vector<Parameter> parameters_of(const RecordPlace& place) {
@@ -84,10 +104,7 @@ std::vector<Statement> status_queries() {
   return {
       {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
       {"SELECT audit.schema_version()"},
-      {"SELECT topic, partition, log_epoch, first_offset, next_offset, owner_epoch, coalesce(owner, ''), "
-       "accepted,"
-       " duplicate, quarantined, skipped, lost, log_unverified, claimed_at, updated_at"
-       " FROM audit.partitions ORDER BY topic, partition"},
+      partitions_query(),
       {"SELECT count(*), coalesce(sum(events), 0)::bigint, coalesce(sum(quarantined), 0)::bigint,"
        " coalesce(sum(late_events), 0)::bigint, (SELECT count(*) FROM audit.api_key_anomalies WHERE NOT "
        "resolved)"
@@ -143,14 +160,24 @@ std::optional<QuarantineContent> show_quarantine(Connection& as_operator, const 
   });
 }
 
+std::vector<PartitionTotals> read_partitions(Connection& as_operator) {
+  return reading(as_operator, [&] { return read_partition_rows(as_operator.run_one(partitions_query())); });
+}
+
+bool is_sealed(Connection& as_auditor, const std::string& tenant, const std::string& event_id) {
+  return reading(as_auditor, [&] {
+    const auto answer = as_auditor.run_one({"SELECT FROM audit.ledger WHERE tenant_id = $1 AND event_id = $2",
+                                            {Parameter::text(tenant), Parameter::text(event_id)}});
+    return row_count(answer) > 0;
+  });
+}
+
 DatabaseStatus read_status(Connection& as_auditor) {
   return reading(as_auditor, [&] {
     const auto answers = as_auditor.run_pipeline(status_queries());
     DatabaseStatus status;
     status.schema_version = int4_at(answers[1], 0, 0);
-    for (int row = 0; row < row_count(answers[2]); ++row) {
-      status.partitions.push_back(read_partition({answers[2], row}));
-    }
+    status.partitions = read_partition_rows(answers[2]);
     status.chains = int8_at(answers[3], 0, 0);
     status.events = int8_at(answers[3], 0, 1);
     status.tombstones = int8_at(answers[3], 0, 2);

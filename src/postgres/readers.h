@@ -9,6 +9,7 @@
 
 #include "postgres/connection.h"
 #include "sealstream/core/ids.h"
+#include "sealstream/ingest/ledger.h"
 
 namespace sealstream {
 
@@ -70,6 +71,7 @@ struct PartitionTotals {
   std::int64_t log_unverified = 0;
   Timestamp claimed_at;
   Timestamp updated_at;
+  std::optional<LastRecord> last;
 };
 
 struct QuarantineCount {
@@ -90,6 +92,12 @@ struct DatabaseStatus {
   std::vector<QuarantineCount> quarantine;
   std::vector<std::string> leaves;
 };
+
+/// By topic and partition. Throws LedgerError.
+std::vector<PartitionTotals> read_partitions(Connection& as_operator);
+
+/// Whether the event is in the tenant's chain. Throws LedgerError.
+bool is_sealed(Connection& as_auditor, const std::string& tenant, const std::string& event_id);
 
 /// All from one snapshot. Throws LedgerError; misconfigured where the database is not migrated.
 DatabaseStatus read_status(Connection& as_auditor);

@@ -1,4 +1,4 @@
-"""The independent checker: which of the invariants I1 to I6, I10 and I12 does not hold, with a first counter-example.
+"""The independent checker: which of the invariants I1 to I7, I10 and I12 does not hold, with a first counter-example.
 
     python tests/reference/checker.py --history H --brokers B --topic T --database URI --keyring K
         [--observations FILE] [--planted FILE] [--quiet-file FILE …] [--json]
@@ -15,6 +15,7 @@ I3 ordered    inside a tenant and partition seq rises with the offset
 I4 chained    seq dense from 0, every checksum recomputed, heads are last rows, personal commitments open
 I5 atomic     every snapshot taken during the run satisfied I1 to I4
 I6 fenced     owner epochs and positions never fell
+I7 no skip    a log was closed, and records were booked as lost, only as an event in the chain says
 I10 faithful  what is stored is what was produced, column by column
 I10 derived   usage_records, api_keys and api_key_anomalies are what the reference derives from the ledger's rows
 I12 quiet     planted secrets are nowhere
@@ -23,6 +24,7 @@ I12 quiet     planted secrets are nowhere
 import argparse
 import json
 import sys
+from collections import defaultdict
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -35,6 +37,9 @@ from read_model_tables import Derivation, compare_read_models, thresholds
 from scan import Findings, LedgerScan, check_counters
 
 
+OUR_RESET = ("_sealstream", "admin", "reset", "partition")
+
+
 def with_log_epochs(logs, partitions):
     """The log's records under the log_epoch that its partition has now."""
     epochs = {(topic, partition): epoch for (topic, epoch, partition), totals in partitions.items() if not totals["closed"]}
@@ -45,8 +50,12 @@ def with_log_epochs(logs, partitions):
     return epochs
 
 
-def check_history(sent, logs, scan, findings):
+def check_history(sent, logs, partitions, scan, findings):
     """Everything acknowledged is in Kafka as sent (the rest follows from the log), or else in the ledger (I1)."""
+    closed = defaultdict(list)
+    for key, totals in partitions.items():
+        if totals["closed"]:
+            closed[key[0], key[2]].append((key, totals))
     for entry in sent:
         if not entry.acked:
             continue
@@ -57,11 +66,29 @@ def check_history(sent, logs, scan, findings):
         topic, partition, offset = entry.position
         log = logs.get((topic, partition))
         record = log.records.get(offset) if log else None
+        if any(stood_in(key, totals, offset, scan) for key, totals in closed[topic, partition]):
+            continue
         if record is None:
             if log is None or offset >= log.start:
                 findings.add("I1", f"acknowledged and not in Kafka: {topic}/{partition}/{offset}")
         elif entry.content is not None and entry.content != (record.key, record.value):
             findings.add("I1", f"{topic}/{partition}/{offset} in Kafka is not the record that was acknowledged")
+
+
+def stood_in(key, totals, offset, scan):
+    """Whether a closed log may have held the record: it is stored from there, or an operator accepted that it is lost."""
+    return (*key, offset) in scan.by_position or offset >= totals["next_offset"] - totals["lost"]
+
+
+def check_acceptances(database, partitions, resets, findings):
+    """I7: what is said in the chain, {event id: (topic/partition, records)}, is what was closed and booked as lost."""
+    for topic, epoch, partition, event_id, lost in database.closed_logs():
+        if resets.get(event_id) != (f"{topic}/{partition}", lost):
+            findings.add("I7", f"{topic}/{partition}: log epoch {epoch} was closed with {lost} records lost, and event {event_id}"
+                               f" says {resets.get(event_id)}")
+    for (topic, _, partition), totals in partitions.items():
+        if totals["lost"] and not totals["closed"]:
+            findings.add("I7", f"{topic}/{partition}: {totals['lost']} records are lost, and nobody accepted that")
 
 
 def check_observations(path, partitions, findings):
@@ -107,10 +134,13 @@ def check(database, keys, logs, sent=(), observations=None, planted=(), quiet_fi
     epochs = with_log_epochs(logs, partitions)
     log_check = LogCheck(logs, keys, findings)
     derivation = Derivation(thresholds(database))
+    resets = {}
 
     def visit(row, position, recorded_before):
         log_check.visit(row, position, recorded_before)
         derivation.add(row)
+        if (row["tenant_id"], row["family"], row["action"], row["resource_type"]) == OUR_RESET:
+            resets[row["event_id"]] = (row["resource_id"], json.loads(row["detail"])["rows"])
 
     scan = LedgerScan(database, keys, findings, visit)
     scan.run()
@@ -118,7 +148,8 @@ def check(database, keys, logs, sent=(), observations=None, planted=(), quiet_fi
         findings.add("I10 derived", difference)
     check_counters(database, scan, findings)
     log_check.check_offsets(scan, partitions, epochs)
-    check_history(sent, logs, scan, findings)
+    check_history(sent, logs, partitions, scan, findings)
+    check_acceptances(database, partitions, resets, findings)
     if observations is not None:
         check_observations(observations, partitions, findings)
     check_quiet(database, planted, quiet_files, findings)

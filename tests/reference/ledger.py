@@ -90,6 +90,10 @@ class Ledger:
                 found[topic, epoch, partition] = dict(zip(wanted, values), closed=table == "partition_epochs")
         return found
 
+    def closed_logs(self):
+        """(topic, log_epoch, partition, event_id, lost) of every log that an operator moved on from."""
+        return self._query("SELECT topic, log_epoch, partition, event_id, lost FROM audit.partition_epochs ORDER BY 1, 3, 2")
+
     def position_counts(self):
         """(topic, log_epoch, partition) → Counter of events and tombstones in the ledger."""
         counts = defaultdict(Counter)

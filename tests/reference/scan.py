@@ -6,7 +6,7 @@ from itertools import groupby
 
 import verify
 
-CHECKED = ("I1", "I2", "I3", "I4", "I5", "I6", "I10", "I10 derived", "I12")
+CHECKED = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I10", "I10 derived", "I12")
 
 
 @dataclass(frozen=True)

@@ -346,6 +346,45 @@ def test_a_read_model_that_is_not_derived_from_the_ledger_is_found(run, tamper):
     assert set(findings(run, tamper)) == {"I10 derived"}
 
 
+# --- I7 no silent skip -------------------------------------------------------------------------------------------
+
+
+def accept_loss(run, lost, event_id):
+    """Partition 1 goes on behind its last record, in the next log."""
+    end = run.log.logs[TOPIC, 1].end
+    run.connection.execute("SELECT audit.accept_loss(%s, 1, 0, %s, %s, %s, 'the disk is gone', %s)",
+                           (TOPIC, end, lost, end, event_id))
+
+
+def seal_reset(run, lost, tenant="_sealstream"):
+    return run.seal("admin.reset", tenant=tenant, event_id="the-reset", data={
+        "actor": {"type": "user", "id": "ada"}, "status": "success", "rows": lost,
+        "resource": {"type": "partition", "id": f"{TOPIC}/1"}})
+
+
+def test_a_loss_that_an_event_says_is_clean(run, tmp_path):
+    kept = run.log.logs[TOPIC, 1].records[0]
+    accept_loss(run, 3, "the-reset")
+    seal_reset(run, 3)
+    with HistoryWriter(tmp_path / "history.jsonl") as history:
+        history.record(True, TOPIC, 1, 0, kept.key, b"of the log that is gone")
+        history.record(True, TOPIC, 1, 99, kept.key, b"lost with it")
+    assert findings(run, sent=read_history(tmp_path / "history.jsonl")) == {}
+
+
+@pytest.mark.parametrize("says", [{"lost": 2}, {"lost": 3, "tenant": "acme"}])
+def test_a_loss_that_no_event_says_is_found(run, says):
+    accept_loss(run, 3, "the-reset")
+    assert "says None" in findings(run)["I7"]
+    seal_reset(run, **says)
+    assert set(findings(run)) == {"I7"}
+
+
+def test_a_loss_in_a_log_that_is_open_is_found(run):
+    run.tamper("UPDATE audit.partitions SET skipped = skipped - 1, lost = lost + 1 WHERE partition = 0")
+    assert "nobody accepted" in findings(run)["I7"]
+
+
 # --- I12 quiet ---------------------------------------------------------------------------------------------------
 
 

@@ -83,8 +83,8 @@ kRows = {
     "chain_heads": "(tenant_id, seq, checksum, recorded_at, base_seq, base_checksum)"
                    f" VALUES ('{{tenant}}', 1, {kChecksum}, now(), -1, {kChecksum})",
     "partitions": "(topic, partition, first_offset, next_offset, owner_epoch) VALUES ('{tenant}', 0, 0, 0, 1)",
-    "partition_epochs": "(topic, partition, log_epoch, first_offset, next_offset, owner_epoch, reason)"
-                        " VALUES ('{tenant}', 0, 0, 0, 0, 1, 'made again')",
+    "partition_epochs": "(topic, partition, log_epoch, first_offset, next_offset, owner_epoch, reason, event_id)"
+                        " VALUES ('{tenant}', 0, 0, 0, 0, 1, 'made again', 'e-1')",
     "quarantine": "(topic, log_epoch, partition, kafka_offset, kafka_timestamp, header_names, header_values, redacted,"
                   " reason, message, tenant_id) VALUES ('{tenant}', 0, 0, 0, now(), '{{}}', '{{}}', false, 'schema', 'm', '{tenant}')",
     "reader_tenants": "VALUES ('reader_of_{tenant}', '{tenant}')",

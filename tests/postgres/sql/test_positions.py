@@ -9,6 +9,7 @@ from psycopg.errors import CheckViolation, UniqueViolation
 
 kInsertPosition = ("INSERT INTO audit.{} (topic, partition, log_epoch, first_offset, next_offset, owner_epoch, {})"
                    " VALUES ('audit.events.v1', 0, 0, 100, 110, 1, {})")
+kClosed = {"reason": "'topic made again'", "event_id": "'e-1'"}
 kQuarantine = """INSERT INTO audit.quarantine
   (topic, log_epoch, partition, kafka_offset, kafka_timestamp, key, value, value_length, header_names, header_values,
    redacted, reason, member_path, message, sqlstate, constraint_name, tenant_id)
@@ -20,7 +21,7 @@ kQuarantine = """INSERT INTO audit.quarantine
     {"accepted": 10}, {"accepted": 6, "duplicate": 1, "quarantined": 1, "skipped": 1, "lost": 1}])
 @pytest.mark.parametrize("table", ["partitions", "partition_epochs"])
 def test_totals_that_add_up_are_stored(database, table, counts):
-    counts = counts | ({"reason": "'topic made again'"} if table == "partition_epochs" else {})
+    counts = counts | (kClosed if table == "partition_epochs" else {})
     database.connect().execute(
         kInsertPosition.format(table, ", ".join(counts), ", ".join(str(value) for value in counts.values())))
 
@@ -32,7 +33,7 @@ def test_totals_that_add_up_are_stored(database, table, counts):
     ({"accepted": 10, "last_offset": 109, "last_digest": "'\\xab'"}, "last_digest_check")])
 @pytest.mark.parametrize("table", ["partitions", "partition_epochs"])
 def test_a_position_that_does_not_account_for_every_offset_is_refused(database, table, counts, constraint):
-    counts = counts | ({"reason": "'topic made again'"} if table == "partition_epochs" else {})
+    counts = counts | (kClosed if table == "partition_epochs" else {})
     with pytest.raises(CheckViolation) as refused:
         database.connect().execute(
             kInsertPosition.format(table, ", ".join(counts), ", ".join(str(value) for value in counts.values())))
@@ -47,6 +48,33 @@ def test_the_writer_makes_moves_and_claims_a_position(database):
     claimed = writer.execute("UPDATE audit.partitions SET owner_epoch = owner_epoch + 1, owner = 'two',"
                              " claimed_at = now() RETURNING owner_epoch, next_offset, log_epoch, last_offset")
     assert claimed.fetchone() == (2, 115, 0, 112)
+
+
+def test_a_loss_that_is_accepted_closes_a_log_and_begins_the_next(database):
+    writer, operator = database.connect("audit_writer"), database.connect("audit_operator")
+    writer.execute(kInsertPosition.format("partitions", "accepted, last_offset, last_digest",
+                                          "10, 109, decode(repeat('ab', 16), 'hex')"))
+    accept = "SELECT audit.accept_loss('audit.events.v1', 0, %s, %s, 13, 123, 'the disk is gone', 'e-1')"
+    assert operator.execute(accept, [0, 109]).fetchone() == (None,), "it stands elsewhere"
+    assert operator.execute(accept, [1, 110]).fetchone() == (None,), "of another log"
+    assert operator.execute(accept, [0, 110]).fetchone() == (1,)
+    assert operator.execute("SELECT log_epoch, first_offset, next_offset, last_offset, accepted, lost, reason, event_id"
+                            " FROM audit.partition_epochs").fetchall() == [
+        (0, 100, 123, 109, 10, 13, "the disk is gone", "e-1")]
+    assert operator.execute("SELECT log_epoch, first_offset, next_offset, last_offset, owner_epoch, accepted, lost"
+                            " FROM audit.partitions").fetchall() == [(1, 123, 123, None, 2, 0, 0)]
+    with pytest.raises(psycopg.Error) as fenced:
+        writer.execute("SELECT audit.hold('{audit.events.v1}', '{0}', '{1}', '{123}')")
+    assert fenced.value.sqlstate == "SL002"
+
+
+def test_nobody_gains_by_a_loss(database):
+    """Neither a negative loss nor a position before the log's start is stored."""
+    database.connect("audit_writer").execute(kInsertPosition.format("partitions", "accepted", "10"))
+    for lost, go_on_at in ((-1, 110), (0, -1)):
+        with pytest.raises(CheckViolation):
+            database.connect("audit_operator").execute(
+                "SELECT audit.accept_loss('audit.events.v1', 0, 0, 110, %s, %s, 'r', 'e-1')", [lost, go_on_at])
 
 
 def test_updates_of_positions_stay_hot(database):

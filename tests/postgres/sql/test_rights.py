@@ -107,6 +107,7 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
         "audit.ensure_partition(timestamp with time zone)": {"audit_writer"},
         "audit.hold(text[],integer[],bigint[],bigint[])": {"audit_writer"},
         "audit.expect(boolean,text)": {"audit_writer"},
+        "audit.accept_loss(text,integer,bigint,bigint,bigint,bigint,text,text)": {"audit_operator"},
         **{function: {"audit_writer", "audit_rebuilder", "audit_auditor", "audit_eraser"} for function in (
             "audit.key_life(text)", "audit.key_grace(text)", f"audit.moment_after({kTime},interval)", "audit.key_address(inet)",
             f"audit.key_window_start(interval,{kTime})")},
@@ -124,12 +125,12 @@ def test_functions_can_be_called_by_whom_they_are_for_and_by_nobody_else(two_ten
         f"audit.resolve_anomalies(text[],text[],bigint[],{kTime}[],text[])": {"audit_writer", "audit_rebuilder"}}
 
 
-def test_every_function_searches_only_the_catalogue_and_audit_and_one_runs_as_its_owner(two_tenants):
+def test_every_function_searches_only_the_catalogue_and_audit_and_two_run_as_their_owner(two_tenants):
     rows = two_tenants.connect().execute(
         """SELECT proname, prosqlbody IS NOT NULL OR 'search_path=pg_catalog, audit, pg_temp' = ANY (proconfig), prosecdef
            FROM pg_proc WHERE pronamespace = 'audit'::regnamespace""").fetchall()
     assert [name for name, fixed, _ in rows if not fixed] == []
-    assert [name for name, _, as_owner in rows if as_owner] == ["ensure_partition"]
+    assert [name for name, _, as_owner in rows if as_owner] == ["ensure_partition", "accept_loss"]
 
 
 def test_a_temporary_table_does_not_shadow_what_the_functions_read(database):
