@@ -222,6 +222,11 @@ class Verification {
       add(Verdict::incomplete, Wrong::counters,
           name(log) + ": the totals do not add up to the offsets that were read");
     }
+    if (!stored.loss_said) {
+      add(Verdict::incomplete, Wrong::counters,
+          name(log) + ": no event of _sealstream says that " + std::to_string(stored.lost) +
+              " records of this log were accepted as lost");
+    }
     const bool any = rows.events + rows.tombstones > 0;
     if (any && (Offset(rows.lowest_offset) < stored.first_offset ||
                 Offset(rows.highest_offset) >= stored.next_offset)) {

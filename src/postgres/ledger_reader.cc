@@ -301,9 +301,14 @@ std::vector<StoredHead> LedgerReader::heads(const std::optional<std::string>& te
 std::vector<StoredPartition> LedgerReader::partitions() {
   constexpr std::string_view kWanted =
       "SELECT topic, log_epoch, partition::bigint, first_offset, next_offset,"
-      " accepted, duplicate, quarantined, skipped, lost FROM audit.";
-  const Answer answer = connection_->query(std::string(kWanted) + "partitions UNION ALL " +
-                                           std::string(kWanted) + "partition_epochs ORDER BY 1, 3, 2");
+      " accepted, duplicate, quarantined, skipped, lost, ";
+  constexpr std::string_view kSaid =
+      "EXISTS (SELECT FROM audit.ledger AS l WHERE l.tenant_id = '_sealstream' AND l.event_id = e.event_id"
+      " AND l.family = 'admin' AND l.action = 'reset' AND l.resource_type = 'partition'"
+      " AND l.detail -> 'rows' = to_jsonb(e.lost)) FROM audit.partition_epochs AS e";
+  const Answer answer =
+      connection_->query(std::string(kWanted) + "lost = 0 FROM audit.partitions UNION ALL " +
+                         std::string(kWanted) + std::string(kSaid) + " ORDER BY 1, 3, 2");
   std::vector<StoredPartition> partitions;
   partitions.reserve(static_cast<std::size_t>(row_count(answer)));
   for (int i = 0; i < row_count(answer); ++i) {
@@ -311,7 +316,7 @@ std::vector<StoredPartition> LedgerReader::partitions() {
                           Partition(static_cast<std::int32_t>(int8_at(answer, i, 2))),
                           Offset(int8_at(answer, i, 3)), Offset(int8_at(answer, i, 4)), int8_at(answer, i, 5),
                           int8_at(answer, i, 6), int8_at(answer, i, 7), int8_at(answer, i, 8),
-                          int8_at(answer, i, 9)});
+                          int8_at(answer, i, 9), bool_at(answer, i, 10)});
   }
   return partitions;
 }

@@ -54,6 +54,7 @@ struct StoredPartition {
   std::int64_t quarantined;
   std::int64_t skipped;
   std::int64_t lost;
+  bool loss_said;  ///< an event in the chain of _sealstream says what was lost of it, where it is closed
 };
 
 /// An event id that a tenant's chain holds more than once.

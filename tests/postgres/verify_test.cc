@@ -317,6 +317,28 @@ TEST_F(VerifyTest, CountersThatDisagreeAreIncomplete) {
   }
 }
 
+TEST_F(VerifyTest, ALossThatNoEventSaysIsIncomplete) {
+  Row reset = SealedLedger::plain_event("operator");
+  reset.set_text(Column::event_id, "the-reset");
+  reset.set_text(Column::action, "reset");
+  reset.set_text(Column::resource_type, "partition");
+  reset.set_json(Column::detail, R"({"rows": 13})");
+  ledger_.append("_sealstream", reset);
+  ledger_.finish();
+  const auto close = [&](const char* event_id, int lost) {
+    ledger_.run(
+        "INSERT INTO audit.partition_epochs (topic, partition, log_epoch, first_offset, next_offset,"
+        " owner_epoch, lost, reason, event_id) VALUES ('other', 0, 0, 7, " +
+        std::to_string(7 + lost) + ", 1, " + std::to_string(lost) + ", 'r', '" + event_id + "')");
+    const VerifyReport report = verify();
+    ledger_.run("DELETE FROM audit.partition_epochs");
+    return report;
+  };
+  EXPECT_EQ(close("the-reset", 13).verdict, Verdict::intact);
+  EXPECT_THAT(report_text(close("the-reset", 14)), HasSubstr("no event of _sealstream says that 14 records"));
+  EXPECT_EQ(close("event-0", 13).verdict, Verdict::incomplete);
+}
+
 TEST_F(VerifyTest, WithoutTheKeyringPersonalValuesAreUncheckedAndThatIsNotIntact) {
   ledger_.finish();
   const VerifyReport report = verify(nullptr);
