@@ -57,6 +57,9 @@ std::string written(const AdminEvent& event) {
   if (!event.resource_id.empty()) json.member("id", event.resource_id);
   json.end_object().member("status", "success");
   if (!event.reason.empty()) json.member("reason", event.reason);
+  if (!event.before.empty()) json.key("before").raw(event.before);
+  if (!event.after.empty()) json.key("after").raw(event.after);
+  if (event.rows) json.member("rows", *event.rows);
   if (event.action == "erase") {
     json.key("erased_seqs").begin_array();
     for (const SeqRange range : event.erased_seqs) {

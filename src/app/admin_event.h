@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct AdminEvent {
   std::string resource_type;
   std::string resource_id;            ///< empty: none
   std::vector<SeqRange> erased_seqs;  ///< of the action erase
+  std::string before, after;          ///< JSON; empty: none
+  std::optional<std::int64_t> rows;
 };
 
 /// An event of now with an id of its own (a UUID, version 7).

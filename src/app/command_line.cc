@@ -97,6 +97,7 @@ CommandLine::CommandLine(const Environment& environment, const Terminal& termina
   add_quarantine();
   add_anomalies();
   add_erase();
+  add_offsets();
   add_rebuild();
   add_status();
   add_version();
@@ -324,6 +325,44 @@ void CommandLine::add_erase() {
   sub->add_option("--reason", publish_.reason, "Why; at most 256 bytes, and it should not name the person")
       ->type_name("TEXT");
   add_publishing(*sub);
+}
+
+void CommandLine::add_offsets() {
+  CLI::App* offsets = command(
+      *app_, "offsets", "Look at positions, and let a halted partition go on.",
+      {"sealstream offsets show",
+       "sealstream offsets reset audit.events.v1/3 --accept-loss \"disk of broker 2 is gone\" --execute"},
+      nullptr);
+  CLI::App* show = command(
+      *offsets, "show", "Say where every partition stands in PostgreSQL and in Kafka, and what halts it.",
+      {"sealstream offsets show", "sealstream offsets show --json | jq '.partitions[] | select(.halted)'"},
+      [this] { return offsets_show_command(config(), json_, terminal_); });
+  CLI::App* exported =
+      command(*offsets, "export", "Print every position as JSON, for a backup or for another consumer.",
+              {"sealstream offsets export > positions.json"},
+              [this] { return offsets_export_command(config(), terminal_); });
+  for (CLI::App* sub : {show, exported}) sub->add_flag("--json", json_, "Print one JSON object");
+  CLI::App* reset = command(
+      *offsets, "reset",
+      "Accept what is lost of halted partitions, so that they go on in the log that is there.\n"
+      "An event in the chain of the tenant _sealstream says so. Where retention or compaction took records, "
+      "the\n"
+      "partition goes on behind them and they are counted as lost. A log that is not the same is read from "
+      "its start:\n"
+      "events that were sealed already are duplicates and stay one row.",
+      {"sealstream offsets reset audit.events.v1/3 --accept-loss \"disk of broker 2 is gone\"     what would "
+       "be accepted?",
+       "sealstream offsets reset audit.events.v1/{0,1,2} --accept-loss \"topic made again\" --execute"},
+      [this] {
+        offsets_reset_.publish = publish_;
+        offsets_reset_.publish.json = json_;
+        return offsets_reset_command(config(), offsets_reset_, terminal_);
+      });
+  reset->add_option("partition", offsets_reset_.partitions, "topic/partition, as show prints it")->required();
+  reset->add_option("--accept-loss", publish_.reason, "Why; at most 256 bytes")
+      ->required()
+      ->type_name("REASON");
+  add_publishing(*reset);
 }
 
 void CommandLine::add_rebuild() {

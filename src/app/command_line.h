@@ -46,6 +46,7 @@ class CommandLine {
   void add_anomalies_list(CLI::App& anomalies);
   void add_erase();
   void add_publishing(CLI::App& sub);
+  void add_offsets();
   void add_rebuild();
   void add_status();
   void add_version();
@@ -68,6 +69,7 @@ class CommandLine {
   AnomaliesListRequest anomalies_list_;
   std::string anomaly_id_;
   EraseRequest erase_;
+  OffsetsResetRequest offsets_reset_;
   PublishRequest publish_;
 };
 

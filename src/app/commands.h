@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/cli.h"
 #include "app/config.h"
@@ -96,6 +97,19 @@ struct EraseRequest {
 };
 /// Publishes which rows are erased, waits for the event's row, then takes their personal values away.
 int erase_command(const Config& config, const EraseRequest& request, const Terminal& terminal);
+
+int offsets_show_command(const Config& config, bool json, const Terminal& terminal);
+
+/// Always JSON: what a backup, or another consumer, needs of every position.
+int offsets_export_command(const Config& config, const Terminal& terminal);
+
+struct OffsetsResetRequest {
+  std::vector<std::string> partitions;  ///< topic/partition
+  PublishRequest publish;
+};
+/// Publishes what is accepted as lost of each partition, and lets it go on; waits until the events are
+/// sealed.
+int offsets_reset_command(const Config& config, const OffsetsResetRequest& request, const Terminal& terminal);
 
 struct RebuildRequest {
   std::optional<std::string> tenant;  ///< nothing: all

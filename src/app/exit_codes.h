@@ -21,7 +21,8 @@ struct ExitCode {
 };
 
 inline constexpr std::array kExitCodes = {
-    ExitCode{kExitOk, "done; verify: intact; check-config, status, migrate status: nothing wrong"},
+    ExitCode{kExitOk,
+             "done; verify: intact; check-config, status, offsets show, migrate status: nothing wrong"},
     ExitCode{kExitNo,
              "the answer is no; verify: tampered; run: could not commit all in hand in time; what publishes: "
              "published, but not sealed in time"},

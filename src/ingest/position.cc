@@ -61,28 +61,32 @@ Step Position::halt(HaltCause cause, std::int64_t missed) {
 }
 
 std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {
-  const std::string where = id.topic + "/" + std::to_string(id.partition.value()) + " is halted at offset " +
-                            std::to_string(next.value()) + ": ";
+  const std::string name = id.topic + "/" + std::to_string(id.partition.value());
+  const std::string where = name + " is halted at offset " + std::to_string(next.value()) + ": ";
+  const std::string accept = "sealstream offsets reset " + name + " --accept-loss REASON --execute";
   switch (cause) {
     case HaltCause::retention_overrun:
       return where +
              "Kafka's retention deleted records that were not read yet; restore them to the topic, or accept "
-             "the loss";
+             "their loss: " +
+             accept;
     case HaltCause::not_same_log:
       return where +
              "the log does not hold the last committed record any more (topic made again, or truncated); "
-             "bring the log back, or "
-             "accept it as a new one";
+             "bring the log back, or go on with the one that is there: " +
+             accept;
     case HaltCause::compacted:
       return where +
              "records are missing and the topic is compacted (its keys are tenants, so the cleaner takes "
              "events); alter the "
-             "topic to cleanup.policy=delete and restore the records, or accept the loss";
+             "topic to cleanup.policy=delete, and restore the records or accept their loss: " +
+             accept;
     case HaltCause::create_time:
       return where +
              "its records carry their producer's clock; alter the topic to "
-             "message.timestamp.type=LogAppendTime, or set "
-             "kafka.accept_create_time";
+             "message.timestamp.type=LogAppendTime, and set kafka.accept_create_time until those that are "
+             "there "
+             "are read";
   }
   return where;
 }

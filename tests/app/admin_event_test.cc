@@ -74,6 +74,20 @@ TEST(AdminEvent, OfAnErasureNamesItsRowsWhereTheyAreNotPersonal) {
   EXPECT_THAT(refusal(event), HasSubstr("erased_seqs"));
 }
 
+TEST(AdminEvent, OfAnAcceptedLossSaysWhatWasAndWhatIs) {
+  AdminEvent event = new_admin_event({.reason = "the disk is gone", .by = "ada"}, "_sealstream", "reset");
+  event.resource_type = "partition";
+  event.before = R"({"next_offset":20})";
+  event.after = R"({"next_offset":33})";
+  event.rows = 13;
+  const Event read = decoded(event);
+  EXPECT_EQ(read.tenant, "_sealstream");
+  EXPECT_EQ(read.row.bytes(Column::detail), R"({"rows": 13})");
+  const std::string personal(read.row.bytes(Column::personal_detail));
+  EXPECT_THAT(personal, HasSubstr(R"("before": {"next_offset": 20})"));
+  EXPECT_THAT(personal, HasSubstr(R"("after": {"next_offset": 33})"));
+}
+
 TEST(AdminEvent, HasAnIdOfItsOwn) {
   std::set<std::string> ids;
   for (int i = 0; i < 100; ++i) ids.insert(resolving().id);

@@ -197,7 +197,8 @@ def test_version(running):
 
 @pytest.mark.parametrize("command", ["", "run", "check-config", "print-config", "migrate", "migrate up", "verify", "quarantine",
                                      "quarantine list", "quarantine show", "anomalies", "anomalies list", "anomalies show",
-                                     "anomalies resolve", "erase", "status", "version"])
+                                     "anomalies resolve", "offsets", "offsets show",
+                                     "offsets export", "offsets reset", "erase", "status", "version"])
 def test_help_leads_with_examples(running, command):
     done = running.run(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")

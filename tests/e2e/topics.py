@@ -1,7 +1,9 @@
 """What an administrator of Kafka does to a topic, through Kafka's own admin interface."""
 
+import struct
+
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 from deployment import wait_until
 
 kSoon_s = 60
@@ -34,3 +36,31 @@ class Topic:
         self.delete()
         wait_until(lambda: topic not in self._deployment.kafka.partition_counts(), kSoon_s, "the topic is deleted")
         wait_until(lambda: self._deployment.kafka.create_topic(topic, 12), kSoon_s, "the topic is made again")
+
+    def add_partitions(self, count):
+        wanted = NewPartitions(self._deployment.topic, count)
+        for done in self._admin.create_partitions([wanted]).values():
+            done.result(60)
+
+    def cut(self, partition, offset):
+        """The records from `offset` on, where a batch must begin, are on no disk any more: the broker is killed and finds its
+        log so. An unclean leader election ends like this."""
+        broker = self._deployment.kafka
+        log = broker.directory / "data" / f"{self._deployment.topic}-{partition}" / f"{0:020d}.log"
+        broker.kill()
+        try:
+            with open(log, "r+b") as file:
+                file.truncate(begin_of_batch(file.read(), offset))
+        finally:
+            broker.start()
+
+
+def begin_of_batch(log, offset):
+    """Where in a segment the batch with this base offset begins: each has its base offset, the length of the rest, the rest."""
+    at = 0
+    while at < len(log):
+        base, length = struct.unpack_from(">qi", log, at)
+        if base == offset:
+            return at
+        at += 12 + length
+    raise AssertionError(f"no batch begins at offset {offset}")

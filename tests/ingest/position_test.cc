@@ -164,6 +164,11 @@ TEST(Position, HaltSentenceNamesPlaceAndRemedy) {
   const std::string sentence = halt_sentence(HaltCause::create_time, {"t", Partition(3)}, Offset(42));
   EXPECT_NE(sentence.find("t/3 is halted at offset 42"), std::string::npos);
   EXPECT_NE(sentence.find("LogAppendTime"), std::string::npos);
+  for (const HaltCause cause :
+       {HaltCause::retention_overrun, HaltCause::not_same_log, HaltCause::compacted}) {
+    EXPECT_TRUE(halt_sentence(cause, {"t", Partition(3)}, Offset(42))
+                    .ends_with(": sealstream offsets reset t/3 --accept-loss REASON --execute"));
+  }
 }
 
 }  // namespace

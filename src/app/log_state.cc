@@ -1,0 +1,92 @@
+#include "app/log_state.h"
+
+#include <algorithm>
+
+namespace sealstream {
+namespace {
+
+constexpr milliseconds kPatience{10'000};
+
+/// Where a partition goes on once its loss is accepted.
+std::optional<LogState::Loss> loss(const Position& position, const Extent& log) {
+  switch (position.cause()) {
+    case HaltCause::retention_overrun:
+    case HaltCause::compacted:
+      return LogState::Loss{position.missed(), Offset(position.next().value() + position.missed())};
+    case HaltCause::not_same_log:
+      return LogState::Loss{0, log.start};
+    case HaltCause::create_time:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+LogInspector::LogInspector(const KafkaOptions& options, bool accept_create_time)
+    : topics_(ask_topics(options, kPatience)), accept_create_time_(accept_create_time), reader_(options) {}
+
+std::vector<LogState> LogInspector::look(std::vector<PartitionTotals> partitions) {
+  std::vector<LogState> states;
+  for (PartitionTotals& stored : partitions) {
+    LogState& state = states.emplace_back();
+    state.stored = std::move(stored);
+    look(state);
+  }
+  return states;
+}
+
+void LogInspector::look(LogState& state) {
+  const PartitionTotals& stored = state.stored;
+  Position position({stored.log_epoch, stored.owner_epoch, stored.next_offset, stored.last},
+                    is_compacted(stored.id.topic));
+  state.log = extent(stored.id);
+  if (!state.log) return;
+  state.answered = read_on(stored.id, position);
+  if (!position.halted()) return;
+  state.halted = position.cause();
+  state.loss = loss(position, *state.log);
+}
+
+/// As a lane does, until there is something to take, nothing more to read, or a reason to halt. False where
+/// Kafka does not answer.
+bool LogInspector::read_on(const PartitionId& id, Position& position) {
+  reader_.begin(id, position.fetch_from());
+  for (;;) {
+    const std::optional<Delivery> delivery = reader_.next(kPatience);
+    if (!delivery) return false;
+    Step step = arrive(*delivery, position);
+    if (step == Step::ask) {
+      const std::optional<Extent> log = extent(id);
+      if (!log) return false;
+      step = position.answer(*log);
+    }
+    const bool at_end = step == Step::drop && std::holds_alternative<EndReached>(*delivery);
+    if (step == Step::take || step == Step::halt || at_end) return true;
+    if (step == Step::seek) reader_.begin(id, position.fetch_from());
+  }
+}
+
+Step LogInspector::arrive(const Delivery& delivery, Position& position) {
+  if (const auto* end = std::get_if<EndReached>(&delivery)) return position.end(end->end);
+  const auto* fetched = std::get_if<FetchedRecord>(&delivery);
+  if (fetched == nullptr) return position.out_of_range();
+  const bool uncommitted = fetched->record.offset >= position.next();
+  if (uncommitted && !fetched->log_append_time && !accept_create_time_) {
+    return position.halt(HaltCause::create_time);
+  }
+  return position.record(fetched->record.offset,
+                         [&] { return sealer_.source_digest(nullptr, {}, fetched->record); });
+}
+
+bool LogInspector::is_compacted(const std::string& topic) const {
+  return std::any_of(topics_.begin(), topics_.end(),
+                     [&](const TopicFacts& facts) { return facts.topic == topic && facts.compacted(); });
+}
+
+std::optional<Extent> LogInspector::extent(const PartitionId& id) {
+  const auto found = reader_.extents({&id, 1}, kPatience);
+  return found.empty() ? std::nullopt : std::optional(found.front().second);
+}
+
+}  // namespace sealstream
