@@ -222,6 +222,7 @@ TEST_F(IngesterTest, AHaltedPartitionIsClaimedAgainWhenItsLossIsAccepted) {
         .epoch = OwnerEpoch(2), .first = Offset(9), .next = Offset(9), .last = {}, .log_epoch = LogEpoch(1)};
   }
   ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(3); }));
+  ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 1; }));
   source_.fake(0).publish(login(9, "acme", "event-00"));
   EXPECT_TRUE(eventually([&] { return db_.partition(0).next == Offset(10); }));
   EXPECT_EQ(source_.assignment()[0].offset, Offset(9));
@@ -247,6 +248,7 @@ TEST_F(IngesterTest, ALaneThatHangsInALostDatabaseDoesNotHoldUpTheOthers) {
   }
   source_.fake(1).publish(login(4, "acme-1", "event-01", 1));
   ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(2); }));
+  ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 2; }));
   source_.fake(0).publish(login(4, "acme-0", "event-01", 0));
   EXPECT_TRUE(eventually([&] { return db_.partition(0).next == Offset(5); }));
   EXPECT_EQ(source_.unassign_calls, 1);
