@@ -167,9 +167,9 @@ constexpr ConfigKey kKeys[] = {
      .default_value = "auto",
      .min = 1,
      .max = 256,
-     .help = "Workers, each with a database connection. A partition belongs to lane (its number modulo "
-             "lanes). auto: "
-             "the smaller of the partitions and twice the cores."},
+     .help =
+         "Workers, each with a database connection. Partitions are spread over them by how much there is to "
+         "read. auto: the smaller of the partitions and twice the cores."},
     {.path = "ingest.batch_rows",
      .type = KeyType::integer,
      .default_value = "5000",

@@ -9,10 +9,14 @@
 
 #include "ingest/lane.h"
 #include "ingest/sabotage.h"
+#include "ingest/spread.h"
 #include "ingest/wall_clock.h"
 
 namespace sealstream {
 namespace {
+
+/// The group waits meanwhile, and without an answer lanes are only loaded less evenly.
+constexpr milliseconds kBacklogPatience{1'000};
 
 /// Ends the lanes' threads, also where the source gives up with an exception.
 struct FinishLanes {
@@ -49,6 +53,8 @@ struct Ingester::State : GroupListener {
   void claim_wanted(Group& group);
   void claim_in_background(Group& group);
   void assign_claimed(Group& group);
+  std::vector<std::size_t> able_lanes() const;
+  std::vector<std::int64_t> backlogs(Group& group);
   void publish_claiming();
   void let_go(const CloseCommand& command);
   void close_lanes(const CloseCommand& command);
@@ -120,7 +126,7 @@ void Ingester::State::claim_wanted(Group& group) {
     const PartitionId id = wanted.front();
     wanted.erase(wanted.begin());
     try {
-      const auto extent = [&] { return group.extent(id, options.assign_deadline); };
+      const auto extent = [&] { return group.extents({&id, 1}, options.assign_deadline).front(); };
       const bool at_end = options.start_new_partitions_at_end && !begun.contains(id);
       crash_point("before_claim");
       if (const auto claim = claim_or_begin(*ledger, id, options.owner, at_end, extent)) {
@@ -192,11 +198,38 @@ bool Ingester::State::moved_elsewhere() {
   return moved;
 }
 
+/// Those that do what they are told; all, where every one hangs.
+std::vector<std::size_t> Ingester::State::able_lanes() const {
+  std::vector<std::size_t> able;
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    if (lanes[i]->mailbox().idle()) able.push_back(i);
+    all.push_back(i);
+  }
+  return able.empty() ? all : able;
+}
+
+/// How many records wait in each claimed partition; none where the broker does not say.
+std::vector<std::int64_t> Ingester::State::backlogs(Group& group) {
+  std::vector<PartitionId> ids;
+  for (const auto& [id, claim] : claimed) ids.push_back(id);
+  const auto extents = group.extents(ids, kBacklogPatience);
+  std::vector<std::int64_t> backlogs;
+  for (std::size_t i = 0; i < claimed.size(); ++i) {
+    const Offset next = claimed[i].second.next_offset;
+    backlogs.push_back(extents[i] ? std::max<std::int64_t>(distance(next, extents[i]->end), 0) : 0);
+  }
+  return backlogs;
+}
+
 void Ingester::State::assign_claimed(Group& group) {
+  const std::vector<std::size_t> able = able_lanes();
+  const std::vector<std::size_t> place = spread(backlogs(group), able.size());
   std::vector<Start> starts;
   std::vector<OpenCommand> opened(lanes.size());
-  for (auto& [id, claim] : claimed) {
-    const std::size_t lane = static_cast<std::size_t>(id.partition.value()) % lanes.size();
+  for (std::size_t i = 0; i < claimed.size(); ++i) {
+    const auto& [id, claim] = claimed[i];
+    const std::size_t lane = able[place[i]];
     starts.push_back({id, Position(claim).fetch_from(), lane});
     opened[lane].partitions.emplace_back(id, claim);
   }

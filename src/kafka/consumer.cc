@@ -182,9 +182,12 @@ void Consumer::assign(std::span<const Start> starts) {
   watch_.wake();
 }
 
-std::optional<Extent> Consumer::extent(const PartitionId& id, milliseconds timeout) {
-  const auto found = ask_extents(client_.get(), {&id, 1}, timeout);
-  return found.empty() ? std::nullopt : std::optional(found.front().second);
+std::vector<std::optional<Extent>> Consumer::extents(std::span<const PartitionId> ids, milliseconds timeout) {
+  std::vector<std::optional<Extent>> extents(ids.size());
+  for (const auto& [id, extent] : ask_extents(client_.get(), ids, timeout)) {
+    extents[static_cast<std::size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin())] = extent;
+  }
+  return extents;
 }
 
 /// rd_kafka_consumer_close would wait without a limit for a broker that is away.

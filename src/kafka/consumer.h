@@ -29,7 +29,7 @@ class Consumer final : public Source, private Group, private ClientCallbacks {
  private:
   void assign(std::span<const Start> starts) override;
   void unassign() override { assignment_.unassign(); }
-  std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) override;
+  std::vector<std::optional<Extent>> extents(std::span<const PartitionId> ids, milliseconds timeout) override;
 
   void rebalanced(int code, rd_kafka_topic_partition_list_s* partitions) noexcept override;
   void failed(const char* code, const char* message) noexcept override;

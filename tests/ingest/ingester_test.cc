@@ -68,10 +68,14 @@ class FakeSource : public Source, public Group {
     ++unassign_calls;
     assigned.clear();
   }
-  std::optional<Extent> extent(const PartitionId& id, milliseconds) override {
+  std::vector<std::optional<Extent>> extents(std::span<const PartitionId> ids, milliseconds) override {
     const std::lock_guard lock(mutex_);
-    if (unknown_log == id) return std::nullopt;
-    return Extent{Offset(3), Offset(9)};
+    std::vector<std::optional<Extent>> extents;
+    for (const PartitionId& id : ids) {
+      const Offset end = large_log == id ? Offset(1'000) : Offset(9);
+      extents.push_back(unknown_log == id ? std::nullopt : std::optional(Extent{Offset(3), end}));
+    }
+    return extents;
   }
   void know_all_logs() {
     const std::lock_guard lock(mutex_);
@@ -98,6 +102,7 @@ class FakeSource : public Source, public Group {
   int assign_calls = 0;
   int unassign_calls = 0;
   std::optional<PartitionId> unknown_log;  ///< the broker does not answer for this one
+  std::optional<PartitionId> large_log;    ///< more waits in this one than in all others
   std::vector<Start> assigned;
 
  private:
@@ -138,7 +143,7 @@ class IngesterTest : public ::testing::Test {
   std::jthread thread_;
 };
 
-TEST_F(IngesterTest, PartitionsAreClaimedAndBelongToLanesByTheirNumber) {
+TEST_F(IngesterTest, PartitionsAreClaimedAndSpreadOverTheLanes) {
   starts();
   assigns({0, 1, 2, 3});
   const auto assignment = source_.assignment();
@@ -151,10 +156,21 @@ TEST_F(IngesterTest, PartitionsAreClaimedAndBelongToLanesByTheirNumber) {
   stops();
 }
 
+TEST_F(IngesterTest, AskedOfTheBrokerALargeBacklogHasALaneOfItsOwn) {
+  source_.large_log = partition_id(2);
+  starts();
+  assigns({0, 1, 2, 3});
+  const auto assigned = source_.assignment();
+  ASSERT_EQ(assigned.size(), 4U);
+  for (const Start& start : assigned) {
+    EXPECT_EQ(start.lane, start.id == partition_id(2) ? 0U : 1U) << start.id.partition.value();
+  }
+}
+
 TEST_F(IngesterTest, RecordsOfAnAssignedPartitionAreCommitted) {
   starts();
   assigns({1});
-  source_.fake(1).publish(login(3, "acme", "event-00", 1));
+  source_.fake(0).publish(login(3, "acme", "event-00", 1));
   EXPECT_TRUE(eventually([&] { return db_.partition(1).next == Offset(4); }));
   stops();
   EXPECT_TRUE(drained_);
@@ -252,6 +268,7 @@ TEST_F(IngesterTest, ALaneThatHangsInALostDatabaseDoesNotHoldUpTheOthers) {
   source_.fake(0).publish(login(4, "acme-0", "event-01", 0));
   EXPECT_TRUE(eventually([&] { return db_.partition(0).next == Offset(5); }));
   EXPECT_EQ(source_.unassign_calls, 1);
+  for (const Start& start : source_.assignment()) EXPECT_EQ(start.lane, 0U) << "not the one that hangs";
   hangs = false;
   hangs.notify_all();
   stops();

@@ -103,8 +103,11 @@ class Member : public Source, public Group {
 
   void assign(std::span<const Start> starts) override;
   void unassign() override;
-  std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) override {
-    return streams_.front().extent(id, timeout);
+  std::vector<std::optional<Extent>> extents(std::span<const PartitionId> ids,
+                                             milliseconds timeout) override {
+    std::vector<std::optional<Extent>> extents;
+    for (const PartitionId& id : ids) extents.push_back(streams_.front().extent(id, timeout));
+    return extents;
   }
 
  private:

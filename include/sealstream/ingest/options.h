@@ -12,8 +12,8 @@ namespace sealstream {
 using std::chrono::milliseconds;
 
 struct IngestOptions {
-  /// Lanes (threads with a database connection each). A partition belongs to lane `partition number modulo
-  /// lanes`.
+  /// Lanes (threads with a database connection each). An assignment spreads its partitions over them by their
+  /// backlogs (ingest/spread.h).
   std::size_t lanes = 4;
 
   /// A batch is closed at this many records, once the backlog is gone; while there is one it may grow to

@@ -86,8 +86,9 @@ class Group {
   virtual void assign(std::span<const Start> starts) = 0;
   /// Lets go of all that assign took, and stays a member of the group. Throws SourceError.
   virtual void unassign() = 0;
-  /// As RecordStream::extent.
-  virtual std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) = 0;
+  /// As RecordStream::extent, of several partitions at once, in their order.
+  virtual std::vector<std::optional<Extent>> extents(std::span<const PartitionId> ids,
+                                                     milliseconds timeout) = 0;
 };
 
 /// What the consumer group decides. All calls come from the thread in Source::serve.
