@@ -59,8 +59,8 @@ def deployment(postgres, kafka, tmp_path):
 
 @pytest.fixture
 def deploy(postgres, kafka, tmp_path):
-    """Makes one as `deployment`, with options of Deployment's own."""
-    def make(**options):
+    """Makes one as `deployment`, with options of Deployment's own; postgres: another cluster."""
+    def make(postgres=postgres, **options):
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
         return stack.enter_context(migrated(postgres, kafka, directory, **options))
 

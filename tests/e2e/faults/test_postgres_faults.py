@@ -4,13 +4,15 @@ Method: the server itself is killed, restarted, locked or cut off under a produc
 """
 
 import socket
+from itertools import cycle
 
 import psycopg
 import pytest
 from deployment import wait_until
+from full_disk import FillableCluster
 from observe import observe
 from pooler import TransactionPooler
-from producers import ContinuousProducer, Producer
+from producers import ContinuousProducer, Producer, event
 from recovery import judge, wait_for_more
 
 pytestmark = pytest.mark.fault("I1 I5 I8", bound_s=5)
@@ -123,3 +125,73 @@ def test_a_transaction_pooler_in_between_that_dies(deployment, postgres, server_
             recovery.measure(deployment, producer.sent + 1)
         judge(deployment, producer)
         assert ingester.metric("sealstream_records_quarantined_total") == 0
+
+
+@pytest.fixture
+def fillable(server_directory):
+    with FillableCluster(server_directory / "fillable", {"fsync": "off"}) as cluster:
+        yield cluster
+
+
+def test_a_full_disk(fillable, deploy, recovery):
+    """No file of the server can grow. Where its WAL needs another segment it ends all sessions, or itself."""
+    deployment = deploy(postgres=fillable)
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before the disk is full")
+        fillable.fill()
+        ingester.wait(lambda: "No space left on device" in ingester.failing_checks().get("database", ""), kSoon_s,
+                      "to say that the disk is full")
+        assert ingester.get("/livez")[0] == 200
+        fillable.free()
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+    assert ingester.metric("sealstream_records_quarantined_total") == 0
+
+
+def test_a_deadlock(deployment, recovery):
+    """A session that locks heads before partitions; the ingester is the one that PostgreSQL ends the wait of."""
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before the deadlock")
+        with psycopg.connect(deployment.uri_for_checker()) as rival:
+            rival.execute("SET deadlock_timeout = '1h'")
+            rival.execute("SELECT 1 FROM audit.chain_heads FOR UPDATE")
+            wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits for a head")
+            rival.execute("SELECT 1 FROM audit.partitions FOR UPDATE")
+            assert ingester.metric("sealstream_db_errors_total", sqlstate_class="40") > 0
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+
+
+def test_a_leaf_that_cannot_be_made(deployment, recovery):
+    """Something else has its name."""
+    ingester = deployment.ingester()
+    wait_until(lambda: len(deployment.leaves()) == 3, kSoon_s, "three leaves")
+    leaf = min(deployment.leaves())
+    deployment.as_superuser(f"DROP TABLE {leaf}; CREATE VIEW {leaf} AS SELECT 1 AS nothing")
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        ingester.wait(lambda: leaf.removeprefix("audit.") in ingester.failing_checks().get("database", ""), kSoon_s,
+                      "to name what is in the way")
+        assert deployment.sealed() == 0
+        deployment.as_superuser(f"DROP VIEW {leaf}")
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+
+
+@pytest.mark.parametrize("again, every", [(3, 1_000), (1_500, 2), (3_000, 1)], ids=["one_in_1000", "half", "all"])
+def test_duplicates(deployment, recovery, again, every):
+    """Of 3,000 records so many are events that were sealed before."""
+    deployment.ingester()
+    with Producer(deployment) as producer:
+        before = [(tenant, event(tenant, number)) for number, tenant in zip(range(3_000), cycle(kTenants))]
+        for tenant, sent in before:
+            producer.send(tenant, sent)
+        producer.flush()
+        deployment.wait_sealed(3_000)
+        for number, (tenant, sent) in enumerate(before):
+            producer.send(tenant, sent if number % every == 0 else event(tenant, number))
+        producer.flush()
+        recovery.measure(deployment, 6_000)
+    assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(6_000 - again, again)]
+    judge(deployment, producer)
