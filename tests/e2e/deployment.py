@@ -49,6 +49,10 @@ class Ingester:
     def signal(self, number):
         self._process.signal(number)
 
+    def frozen(self):
+        """Whether SIGSTOP holds it."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def wait_end(self, deadline_s=40):
         """The exit code of the ended process."""
         self._process.wait_end(deadline_s)

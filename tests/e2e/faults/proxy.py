@@ -14,12 +14,14 @@ class Proxy:
     swallows: nothing is forwarded any more, and nobody is told.
     cut_at_commit: "before" the next COMMIT reaches the server, or "after" it did and before its answer reaches the client,
     that connection is cut; then it is None again.
+    hang_at_commit: from the next COMMIT on, that connection swallows everything; then it is False again.
     """
 
     def __init__(self, host, port):
         self.delay_s = 0.0
         self.swallows = False
         self.cut_at_commit = None
+        self.hang_at_commit = False
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -68,17 +70,21 @@ class Proxy:
             threading.Thread(target=self._forward, args=(pair, server, client, "after"), daemon=True).start()
 
     def _forward(self, pair, source, target, cut_here):
-        tail = b""
+        tail, hangs = b"", False
         try:
             while chunk := source.recv(kChunkBytes):
                 if self._stop.wait(self.delay_s):
                     break
-                if self.swallows:
-                    continue
-                if self.cut_at_commit == cut_here and kCommit in tail + chunk:
+                commits = kCommit in tail + chunk
+                tail = chunk[1 - len(kCommit):]
+                if commits and self.cut_at_commit == cut_here:
                     self.cut_at_commit = None
                     return self._end(pair)
-                tail = chunk[1 - len(kCommit):]
+                if commits and self.hang_at_commit:
+                    hangs = True
+                    self.hang_at_commit = False
+                if self.swallows or hangs:
+                    continue
                 target.sendall(chunk)
             _shut(target, socket.SHUT_WR)
         except OSError:  # cut by the other direction, or by its peer

@@ -21,7 +21,10 @@ class Recovery:
         goes on, are all that it sent so far and one more."""
         begin = time.monotonic()
         deployment.wait_sealed(records, kGiveUp_s)
-        seconds = time.monotonic() - begin
+        self.note(time.monotonic() - begin)
+
+    def note(self, seconds):
+        """One recovery, or a pause, that was measured otherwise."""
         self.longest_s = max(seconds, self.longest_s or 0)
         assert seconds <= self.bound_s, f"recovery took {seconds:.1f} s, and may take {self.bound_s} s"
 
