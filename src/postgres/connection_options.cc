@@ -12,8 +12,12 @@ namespace {
 std::string read_password(const std::string& path) {
   std::ifstream file(path);
   std::string password;
-  if (!file || !std::getline(file, password)) {
-    throw DatabaseError::configuration("the password file " + path + " cannot be read, or is empty");
+  if (!file) {
+    throw DatabaseError::configuration("the password file " + path +
+                                       " cannot be read: " + std::strerror(errno));
+  }
+  if (!std::getline(file, password)) {
+    throw DatabaseError::configuration("the password file " + path + " is empty");
   }
   if (!password.empty() && password.back() == '\r') password.pop_back();
   return password;

@@ -278,8 +278,11 @@ TEST_F(LedgerFaultsTest, AMissingPasswordIsMisconfigured) {
   EXPECT_EQ(outcome_of([&] { PostgresLedger(options, known_schema_version(), [] {}).check(); }),
             "misconfigured 28000");
   options.password_file = "/nonexistent/password";
-  EXPECT_EQ(outcome_of([&] { PostgresLedger(options, known_schema_version(), [] {}).check(); }),
-            "misconfigured 28000");
+  const auto error = error_of([&] { PostgresLedger(options, known_schema_version(), [] {}).check(); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->fault(), LedgerFault::misconfigured);
+  EXPECT_STREQ(error->what(),
+               "the password file /nonexistent/password cannot be read: No such file or directory");
 }
 
 TEST_F(LedgerFaultsTest, AnUnknownDatabaseIsMisconfigured) {
