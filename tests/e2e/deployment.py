@@ -24,19 +24,19 @@ kKeyring = 'keys:\n  - {id: "2026q3", from: "2026-07-01T00:00:00Z", key: "%s"}\n
 
 
 class Ingester:
-    """One `sealstream run` process. `log` holds its stderr."""
+    """One `sealstream run` process. `log` holds its stderr. launcher: words before the program, such as env's."""
 
-    def __init__(self, deployment, name, **changes):
+    def __init__(self, deployment, name, launcher=(), **changes):
         self.name = name
         self.log = deployment.directory / f"{name}.log"
         self.port = free_port()
         self.config = deployment.write_config(name, self.port, **changes)
-        self._binary = deployment.binary
+        self._command = [*launcher, str(deployment.binary), "run", "--config", str(self.config)]
         self._process = None
 
     def start(self, **environment):
-        self._process = Process.start([str(self._binary), "run", "--config", str(self.config)], self.log,
-                                      end_with_parent="KILL", environment={**os.environ, **environment})
+        self._process = Process.start(self._command, self.log, end_with_parent="KILL",
+                                      environment={**os.environ, **environment})
         return self
 
     @property
@@ -196,7 +196,7 @@ class Deployment:
         return self
 
     def ingester(self, name="one", **changes):
-        """A new `sealstream run`, started and ready; `changes` as in write_config."""
+        """A new `sealstream run`, started and ready; `changes` as in write_config, or a launcher."""
         return self.start_ingester(name, **changes).wait_ready()
 
     def start_ingester(self, name="one", **changes):

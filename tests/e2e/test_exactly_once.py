@@ -6,7 +6,6 @@ at moments drawn from a seed: so many records after the last one, or so many lin
 
 import random
 import signal
-import time
 
 from deployment import wait_until
 from observe import observe
@@ -44,32 +43,6 @@ def test_what_was_published_before_the_first_start_is_sealed_too(deployment):
         producer.send_events(500, kTenants[:20]).flush()
     deployment.ingester()
     deployment.wait_sealed(500)
-    deployment.check()
-
-
-def test_sigterm_without_a_backlog_ends_within_5_seconds(deployment):
-    ingester = deployment.ingester()
-    with Producer(deployment) as producer:
-        producer.send_events(2_000, kTenants[:50]).flush()
-    deployment.wait_sealed(2_000)
-    begin = time.monotonic()
-    ingester.signal(signal.SIGTERM)
-    assert ingester.wait_end(30) == 0
-    assert time.monotonic() - begin <= 5
-    assert "Everything in hand was committed" in ingester.log.read_text()
-    deployment.check()
-
-
-def test_sigterm_under_load_loses_nothing(deployment):
-    ingester = deployment.ingester()
-    with Producer(deployment) as producer:
-        producer.send_events(20_000, kTenants[:50])
-        wait_until(lambda: deployment.sealed() > 0, 60, "the first batch sealed")
-        ingester.signal(signal.SIGTERM)
-        assert ingester.wait_end(30) == 0
-        producer.flush()
-    deployment.ingester("two")
-    deployment.wait_sealed(20_000)
     deployment.check()
 
 

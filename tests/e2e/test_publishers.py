@@ -18,9 +18,9 @@ from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1 import kafka as older_sdk_kafka
 from cloudevents.v1.http import CloudEvent as OlderCloudEvent
 from dateutil.parser import isoparse
-from deployment import wait_until
 from full_events import full_events
-from producers import Producer, Transactions, binary, event
+from producers import Producer, binary, event
+from topics import Topic
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,7 @@ def a_tenant():
 
 def wait_for_all(deployment):
     """Until every record that the topic holds is sealed."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": deployment.kafka.address, "group.id": "ends"})
-    try:
-        ends = [consumer.get_watermark_offsets(confluent_kafka.TopicPartition(deployment.topic, partition), timeout=30)[1]
-                for partition in range(12)]
-    finally:
-        consumer.close()
-    deployment.wait_sealed(sum(ends))
+    deployment.wait_sealed(sum(Topic(deployment).ends()))
 
 
 # --- kcat --------------------------------------------------------------------------------------------------------
@@ -245,24 +239,7 @@ def test_all_of_them_add_up(publishing):
     publishing.sealstream("verify")
 
 
-# --- transactions, and partitioners that differ -------------------------------------------------------------------
-
-
-def test_aborted_transactions_and_control_records_are_skipped_and_leave_no_lag(deployment):
-    ingester = deployment.ingester()
-    tenants = [f"tenant-{number}" for number in range(40)]
-    transactions = Transactions(deployment)
-    for commit in (True, False, False, True, False):
-        transactions.run(tenants, commit)
-    wait_for_all(deployment)
-    totals = deployment.ask("SELECT sum(accepted), sum(skipped), sum(next_offset) FROM audit.partitions")[0]
-    partitions = deployment.ask("SELECT count(*) FROM audit.partitions WHERE next_offset > 0")[0][0]
-    assert totals == (80, 120 + 5 * partitions, 200 + 5 * partitions)
-    wait_until(lambda: ingester.metric("sealstream_partition_end_offset") == totals[2], 60, "the ends asked of the broker")
-    assert ingester.metric("sealstream_consumer_lag_records") == 0
-    assert ingester.metric("sealstream_consumer_lag_seconds") == 0
-    assert ingester.metric("sealstream_halted_partitions") == 0
-    deployment.check()
+# --- partitioners that differ -------------------------------------------------------------------------------------
 
 
 def test_a_tenant_that_producers_spread_over_partitions_stays_one_chain_and_is_counted(deployment):

@@ -22,6 +22,17 @@ class Topic:
         for done in self._admin.incremental_alter_configs([resource]).values():
             done.result(60)
 
+    def ends(self):
+        """Of every partition, where the next record will be."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self._deployment.kafka.address, "group.id": "ends"})
+        try:
+            topic = self._deployment.topic
+            places = [confluent_kafka.TopicPartition(topic, partition)
+                      for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions]
+            return [consumer.get_watermark_offsets(place, timeout=30)[1] for place in places]
+        finally:
+            consumer.close()
+
     def delete(self):
         for done in self._admin.delete_topics([self._deployment.topic]).values():
             done.result(60)
@@ -29,6 +40,11 @@ class Topic:
     def delete_records(self, partition, before):
         place = confluent_kafka.TopicPartition(self._deployment.topic, partition, before)
         for done in self._admin.delete_records([place]).values():
+            done.result(60)
+
+    def add_partitions(self, count):
+        """So that there are `count` in all."""
+        for done in self._admin.create_partitions([NewPartitions(self._deployment.topic, count)]).values():
             done.result(60)
 
     def make_again(self):

@@ -3,10 +3,13 @@
 Method: the broker itself is taken away under a producer that never stops; the independent checker judges at the end.
 """
 
+import time
+
 import pytest
 from deployment import wait_until
-from producers import ContinuousProducer
+from producers import ContinuousProducer, Producer, Transactions, event
 from recovery import judge, wait_for_more
+from topics import Topic
 
 pytestmark = pytest.mark.fault("I1 I7 I8", bound_s=15)
 kTenants = [f"tenant-{number:03d}" for number in range(60)]
@@ -25,3 +28,53 @@ def test_the_broker_killed_and_started_again(deployment, kafka, recovery):
             recovery.measure(deployment, producer.sent + 1)
     judge(deployment, producer)
     assert ingester.metric("sealstream_halted_partitions") == 0
+
+
+def test_the_broker_paused(deployment, kafka, recovery):
+    """For so long that requests to it time out: it keeps its connections and answers nothing."""
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before the broker is paused")
+        kafka.pause()
+        try:
+            ingester.wait(lambda: ingester.metric("sealstream_kafka_errors_total") > 0, kSoon_s, "to count Kafka's silence")
+        finally:
+            kafka.resume()
+        recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+
+
+def test_partitions_added(deployment, recovery):
+    """Tenants then move to other partitions, and stay one chain each."""
+    ingester = deployment.ingester()
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before partitions are added")
+        Topic(deployment).add_partitions(18)
+        with Producer(deployment) as late:
+            for partition in range(12, 18):
+                late.send("late", event("late"), partition=partition)
+            late.flush()
+        begin = time.monotonic()
+        wait_until(lambda: deployment.ask("SELECT count(*) FROM audit.ledger WHERE tenant_id = 'late'") == [(6,)], kSoon_s,
+                   "the new partitions sealed")
+        recovery.note(time.monotonic() - begin)
+    wait_until(lambda: ingester.metric("sealstream_partition_assigned") == 18, kSoon_s, "all partitions assigned")
+    judge(deployment, producer)
+
+
+def test_aborted_transactions_and_control_records_are_skipped_and_leave_no_lag(deployment, recovery):
+    """Also at the end of partitions where nothing follows."""
+    ingester = deployment.ingester()
+    tenants = [f"tenant-{number}" for number in range(40)]
+    transactions = Transactions(deployment)
+    for commit in (True, False, False, True, False):
+        transactions.run(tenants, commit)
+    ends = Topic(deployment).ends()
+    recovery.measure(deployment, sum(ends))
+    assert sum(ends) == 200 + 5 * sum(end > 0 for end in ends), "a marker of each transaction in each partition"
+    assert deployment.ask("SELECT sum(accepted), sum(skipped) FROM audit.partitions") == [(80, sum(ends) - 80)]
+    wait_until(lambda: ingester.metric("sealstream_partition_end_offset") == sum(ends), kSoon_s, "the ends asked of the broker")
+    assert ingester.metric("sealstream_consumer_lag_records") == 0
+    assert ingester.metric("sealstream_consumer_lag_seconds") == 0
+    assert ingester.metric("sealstream_halted_partitions") == 0
+    deployment.check()
