@@ -72,4 +72,10 @@ Assembly::Assembly(const Config& config, const std::vector<TopicFacts>& topics, 
   count_topics(metrics, topics);
 }
 
+void Assembly::reload(const Config& config) {
+  log.set_level(log_level(config.log.level));
+  ingester.take_batch_limits(config.ingest);
+  metrics.set_buffer_limit(options.lanes * config.ingest.batch_bytes);
+}
+
 }  // namespace sealstream

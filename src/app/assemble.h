@@ -20,6 +20,9 @@ struct Assembly {
   Assembly(const Assembly&) = delete;
   Assembly& operator=(const Assembly&) = delete;
 
+  /// Puts in force what a running process can take from a configuration: kReloaded. Main thread only.
+  void reload(const Config& config);
+
   Keyring keyring;
   IngestOptions options;
   Metrics metrics;

@@ -117,10 +117,10 @@ CLI::App* CommandLine::command(CLI::App& parent, const std::string& name, const 
 void CommandLine::add_run() {
   command(*app_, "run",
           "Seal events until told to stop: SIGTERM drains and exits, a second signal exits at once (128 + "
-          "its number).",
+          "its number). SIGHUP reads the configuration again for the log level and the batch limits.",
           {"sealstream run --config /etc/sealstream/sealstream.yaml",
            "SEALSTREAM__LOG__LEVEL=debug sealstream run"},
-          [this] { return run_command(config(), terminal_); });
+          [this] { return run_command([this] { return config(); }, terminal_); });
 }
 
 void CommandLine::add_check_config() {

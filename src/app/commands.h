@@ -13,8 +13,9 @@
 
 namespace sealstream {
 
-/// Seals until it is told to stop by SIGTERM or SIGINT; a second signal ends the process at once.
-int run_command(const Config& config, const Terminal& terminal);
+/// Seals until it is told to stop by SIGTERM or SIGINT; a second signal ends the process at once. SIGHUP
+/// loads the configuration again and takes kReloaded from it.
+int run_command(const std::function<Config()>& load, const Terminal& terminal);
 
 struct CheckConfigRequest {
   bool connect = false;  ///< ask PostgreSQL and Kafka too

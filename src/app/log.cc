@@ -22,10 +22,11 @@ LogLevel log_level(std::string_view text) {
   return LogLevel::info;
 }
 
-Log::Log(Options options, LogSink sink) : options_(std::move(options)), sink_(std::move(sink)) {}
+Log::Log(Options options, LogSink sink)
+    : options_(std::move(options)), level_(options_.level), sink_(std::move(sink)) {}
 
 void Log::write(LogLevel level, std::string_view event, std::string_view message, const LogFields& fields) {
-  if (level < options_.level) return;
+  if (level < level_) return;
   const Time now = options_.clock();
   std::size_t suppressed = 0;
   {

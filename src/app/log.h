@@ -1,6 +1,7 @@
 // The logging port: one line an event, limited, with nothing in it that is secret or unbounded.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -55,6 +56,9 @@ class Log {
   /// `event` is a word from the code, never from data; `message` a sentence.
   void write(LogLevel level, std::string_view event, std::string_view message, const LogFields& fields = {});
 
+  /// From now on. Thread-safe.
+  void set_level(LogLevel level) { level_ = level; }
+
   /// Writes the counts of what was left out in windows that are over; call it every window.
   void flush_suppressed();
 
@@ -71,6 +75,7 @@ class Log {
                    const LogFields& fields, std::size_t suppressed) const;
 
   const Options options_;
+  std::atomic<LogLevel> level_;
   const LogSink sink_;
   std::mutex mutex_;
   std::map<std::string, Window, std::less<>> windows_;  ///< by event: bounded by the words in the code

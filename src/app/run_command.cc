@@ -7,7 +7,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <exception>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "app/assemble.h"
 #include "app/commands.h"
@@ -15,6 +17,7 @@
 #include "app/exit_codes.h"
 #include "app/health.h"
 #include "app/instance_json.h"
+#include "app/reload.h"
 #include "http/server.h"
 
 namespace sealstream {
@@ -38,8 +41,10 @@ std::vector<TopicFacts> ask_cluster(const Config& config) {
 /// Lives on the main thread. The pipeline's thread touches the assembly alone, and posts here when it ends.
 class Runner {
  public:
-  Runner(const Config& config, bool color)
-      : assembly_(config, ask_cluster(config), color),
+  Runner(const Config& config, std::function<Config()> load, bool color)
+      : load_(std::move(load)),
+        running_(config.settings),
+        assembly_(config, ask_cluster(config), color),
         facts_{SEALSTREAM_VERSION, config.ingest.owner, std::chrono::system_clock::now(), Clock::now()},
         server_(io_, config.http.host, config.http.port, routes(),
                 [this](int code) { assembly_.metrics.http_answered(code); }) {
@@ -51,6 +56,7 @@ class Runner {
 
   int run() {
     await_signal();
+    await_hangup();
     await_tick();
     pipeline_ = std::jthread([this](const std::stop_token& stop) { run_pipeline(stop); });
     io_.run();
@@ -107,6 +113,32 @@ class Runner {
     });
   }
 
+  void await_hangup() {
+    hangups_.async_wait([this](const boost::system::error_code& error, int) {
+      if (error) return;
+      reload();
+      await_hangup();
+    });
+  }
+
+  /// Where the configuration is wrong, nothing of it is taken.
+  void reload() {
+    try {
+      const Config fresh = load_();
+      assembly_.reload(fresh);
+      std::string sentence = "The configuration was read again; log level and batch limits are in force";
+      const char* before = "; a restart takes ";
+      for (const std::string& key : waiting_for_restart(running_, fresh.settings)) {
+        sentence += std::exchange(before, ", ") + key;
+      }
+      assembly_.log.write(LogLevel::info, "reloaded", sentence);
+    } catch (const ConfigError& error) {
+      for (const std::string& finding : error.findings()) {
+        assembly_.log.write(LogLevel::error, "reload_failed", finding + "; what was in force stays");
+      }
+    }
+  }
+
   /// A thread that hangs must not keep the process: what it holds is read again by another instance.
   void await_deadline() {
     deadline_.expires_after(assembly_.options.drain_deadline);
@@ -127,10 +159,13 @@ class Runner {
     });
   }
 
+  const std::function<Config()> load_;
+  const Settings running_;
   Assembly assembly_;
   const ProcessFacts facts_;
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  asio::signal_set hangups_{io_, SIGHUP};
   asio::steady_timer tick_{io_};
   asio::steady_timer deadline_{io_};
   HttpServer server_;
@@ -141,10 +176,11 @@ class Runner {
 
 }  // namespace
 
-int run_command(const Config& config, const Terminal& terminal) {
+int run_command(const std::function<Config()>& load, const Terminal& terminal) {
   std::signal(SIGPIPE, SIG_IGN);
+  const Config config = load();
   check_secret_files(config);
-  return Runner(config, terminal.color).run();
+  return Runner(config, load, terminal.color).run();
 }
 
 }  // namespace sealstream

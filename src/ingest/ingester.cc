@@ -330,6 +330,10 @@ bool Ingester::run(std::stop_token stop) {
                      [](const auto& lane) { return lane->given_up() == 0; });
 }
 
+void Ingester::take_batch_limits(const IngestOptions& options) {
+  for (const auto& lane : state_->lanes) lane->take_batch_limits(options);
+}
+
 IngesterStatus Ingester::status() const {
   IngesterStatus status;
   status.draining = state_->draining;

@@ -19,6 +19,9 @@ Lane::Lane(std::size_t index, const IngestOptions& options, const Keyring& keyri
       runtime_(runtime),
       ledger_(ledgers([this] { tick(); }, options.lane_database_patience)),
       composer_(options, keyring, probe),
+      batch_rows_(options.batch_rows),
+      batch_rows_backlog_(options.batch_rows_backlog),
+      batch_bytes_(options.batch_bytes),
       target_rows_(options.batch_rows),
       backoff_(options.backoff_first),
       jitter_(runtime.seed()) {
@@ -76,7 +79,7 @@ FlushReason Lane::fill() {
   for (;;) {
     tick();
     if (entries_.size() >= target_rows_) return FlushReason::rows;
-    if (bytes_ >= options_.batch_bytes) return FlushReason::bytes;
+    if (bytes_ >= batch_bytes_) return FlushReason::bytes;
     if (mailbox_.pending()) return FlushReason::revoke;
     const milliseconds wait = entries_.empty() ? options_.poll_interval : left_to_linger();
     std::optional<Delivery> delivery = unread_ ? std::exchange(unread_, std::nullopt) : stream_.next(wait);
@@ -232,7 +235,7 @@ void Lane::flush(FlushReason reason) {
   try {
     write(entries_, reason);
     const bool backlog = reason == FlushReason::rows;
-    target_rows_ = backlog ? std::min(target_rows_ * 2, options_.batch_rows_backlog) : options_.batch_rows;
+    target_rows_ = backlog ? std::min(target_rows_ * 2, batch_rows_backlog_.load()) : batch_rows_.load();
   } catch (const Abandoned&) {
     if (const auto close = closing_ ? closing_ : mailbox_.next_close()) give_up(*close);
   }
@@ -307,6 +310,12 @@ void Lane::publish() {
   }
   const std::lock_guard lock(status_mutex_);
   published_ = std::move(statuses);
+}
+
+void Lane::take_batch_limits(const IngestOptions& options) {
+  batch_rows_ = options.batch_rows;
+  batch_rows_backlog_ = options.batch_rows_backlog;
+  batch_bytes_ = options.batch_bytes;
 }
 
 LaneStatus Lane::status() const {

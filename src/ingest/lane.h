@@ -28,6 +28,9 @@ class Lane {
 
   Mailbox& mailbox() { return mailbox_; }
 
+  /// From the next batch on. Thread-safe, as status() is.
+  void take_batch_limits(const IngestOptions& options);
+
   LaneStatus status() const;
   std::vector<PartitionStatus> partitions() const;
   /// Records that were read but given up at the drain: another instance reads them again.
@@ -93,6 +96,9 @@ class Lane {
   std::optional<Delivery> unread_;  ///< arrived while a command was waiting
   std::vector<Entry> entries_;
   std::size_t bytes_ = 0;
+  std::atomic<std::size_t> batch_rows_;
+  std::atomic<std::size_t> batch_rows_backlog_;
+  std::atomic<std::size_t> batch_bytes_;
   std::size_t target_rows_;
   Deadline first_at_{};    ///< when the batch's first record arrived
   Deadline flushed_at_{};  ///< when the last batch was done with

@@ -155,6 +155,7 @@ struct Metrics::State {
   LabelledCounters in_doubt{registry, "db_in_doubt_total", kDoubtResolutions};
   Gauge& buffer_bytes = gauge("buffer_bytes");
   Counter& backpressure = counter("backpressure_seconds_total");
+  Gauge& buffer_limit = gauge("buffer_limit_bytes");
   Gauge& ready = gauge("ready");
   Counter& suppressed = counter("log_lines_suppressed_total");
   LabelledCounters http{registry, "http_requests_total", kHttpCodes};
@@ -176,7 +177,7 @@ Metrics::State::State(const Options& options) {
   for (std::size_t i = 0; i < missed.size(); ++i) {
     missed[i] = &counters(registry, "missed_records_total").Add({{"cause", kHaltCauseNames[i]}});
   }
-  gauge("buffer_limit_bytes").Set(static_cast<double>(options.buffer_limit_bytes));
+  buffer_limit.Set(static_cast<double>(options.buffer_limit_bytes));
   gauges(registry, "build_info").Add({{"version", options.version}}).Set(1);
 }
 
@@ -241,6 +242,8 @@ std::string Metrics::text() {
   prometheus::TextSerializer().Serialize(out, families);
   return out.str();
 }
+
+void Metrics::set_buffer_limit(std::size_t bytes) { state_->buffer_limit.Set(static_cast<double>(bytes)); }
 
 void Metrics::set_ready(bool ready) { state_->ready.Set(ready ? 1 : 0); }
 

@@ -31,6 +31,7 @@ class Metrics final : public Probe {
   std::string text();
 
   void set_ready(bool ready);
+  void set_buffer_limit(std::size_t bytes);
   /// How long the topic keeps records: from then on its partitions have a retention headroom.
   void set_retention(const std::string& topic, double seconds);
   void log_lines_suppressed(std::size_t lines);

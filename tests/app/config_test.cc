@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/reload.h"
 #include "temporary_directory.h"
 
 namespace sealstream {
@@ -192,6 +193,15 @@ TEST(Plaintext, ReachesKafkaOnThisMachineOnly) {
               ElementsAre(HasSubstr("not verified")));
   EXPECT_THAT(with(", properties: {security.protocol: ssl, ssl.endpoint.identification.algorithm: none}"),
               ElementsAre(HasSubstr("not verified")));
+}
+
+TEST(Config, ReadAgainNamesWhatWaitsForARestart) {
+  const Config running = read("");
+  EXPECT_THAT(waiting_for_restart(running.settings, running.settings), IsEmpty());
+  const Config fresh =
+      read("ingest: {batch_rows: 7, batch_bytes: 65536, lanes: 3}\nlog: {level: debug, format: human}\n");
+  EXPECT_THAT(waiting_for_restart(running.settings, fresh.settings),
+              ElementsAre("ingest.lanes", "log.format"));
 }
 
 TEST(Plaintext, ReachesPostgresOnThisMachineOnly) {

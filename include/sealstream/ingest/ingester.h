@@ -61,6 +61,10 @@ class Ingester {
   /// flight is committed, or the drain deadline has passed. True where nothing was given up.
   bool run(std::stop_token stop);
 
+  /// Takes batch_rows, batch_rows_backlog and batch_bytes from these options, from the next batch of each
+  /// lane on. Thread-safe.
+  void take_batch_limits(const IngestOptions& options);
+
   /// A copy of what the pipeline is doing. Thread-safe; never waits for the database or Kafka.
   IngesterStatus status() const;
 

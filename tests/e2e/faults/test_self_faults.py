@@ -1,10 +1,11 @@
-"""Goal: whatever happens to the process or its machine short of a crash, nothing is lost or doubled, it stays within its limits, and
-it goes on or ends in time.
+"""Goal: whatever happens to the process or its machine short of a crash, nothing is lost or doubled, it stays within its limits,
+and it goes on or ends in time.
 
 Method: the built program under signals, jumping clocks, without descriptors, with a backlog and too many scrapers; the
 independent checker judges at the end.
 """
 
+import json
 import resource
 import signal
 import time
@@ -49,6 +50,27 @@ def test_sigterm_under_load(deployment, recovery):
         recovery.note(drain(ingester))
         deployment.ingester("two")
         recovery.measure(deployment, producer.sent + 1)
+    judge(deployment, producer)
+
+
+@pytest.mark.fault("I1 I8", bound_s=5)
+def test_sighup_with_a_bad_file_and_with_a_good_one(deployment, recovery):
+    ingester = deployment.ingester()
+    good = json.loads(ingester.config.read_text())
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        wait_for_more(deployment, 300, "before SIGHUP")
+        for text, event, words in (
+                ("ingest: [", "reload_failed", "what was in force stays"),
+                (json.dumps(good | {"ingest": {"batch_rows": 0}}), "reload_failed", "ingest.batch_rows"),
+                (json.dumps(good | {"ingest": {"batch_rows": 3, "lanes": 7}}), "reloaded", "a restart takes ingest.lanes")):
+            ingester.config.write_text(text)
+            ingester.signal(signal.SIGHUP)
+            ingester.wait(lambda: any(line["event"] == event and words in line["msg"] for line in ingester.log_events()),
+                          kSoon_s, f"to say: {words}")
+            recovery.measure(deployment, producer.sent + 1)
+        full = ingester.metric("sealstream_batches_total", flush_reason="rows")
+        ingester.wait(lambda: ingester.metric("sealstream_batches_total", flush_reason="rows") > full, kSoon_s,
+                      "to close a batch that holds three rows")
     judge(deployment, producer)
 
 
