@@ -132,7 +132,7 @@ class Crashes:
 
     def _start(self, **environment):
         self._ingester.start(**environment)
-        self._recovery = self._recovery or Recovery("start", self.ends)
+        self._recovery = self._recovery or Recovery("start", self.ends, self._positions())
         self._recovery.begin()
         self._dismiss_the_other_member()
 
@@ -166,11 +166,11 @@ class Crashes:
 
     def _begin_recovery(self, point):
         self.kills[point] += 1
-        self._recovery = Recovery(point, self.ends)
+        self._recovery = Recovery(point, self.ends, self._positions())
 
     def _watch_recovery(self):
-        """Until it has recovered, or died once more."""
-        self._watch(lambda: self._recovery is None or not self._ingester.running(), "a recovery")
+        """Until it has recovered and is ready, or died once more."""
+        self._watch(lambda: self._recovery is None and self._ingester.ready() or not self._ingester.running(), "a recovery")
 
     def _watch(self, condition, what):
         """Until the condition holds; notes meanwhile when the recovery is over."""

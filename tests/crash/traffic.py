@@ -35,9 +35,10 @@ class Traffic(ContinuousProducer):
 class Recovery:
     """From a death, or the next start of the process, until all is sealed that was acknowledged at the death, and one more."""
 
-    def __init__(self, point, ends):
+    def __init__(self, point, ends, positions):
         self.point = point
-        self._ends = dict(ends)
+        # The database may be ahead of what the producer has heard of yet.
+        self._goal = {partition: max(ends.get(partition, 0), positions.get(partition, 0)) for partition in ends | positions}
         self.begin()
 
     def begin(self):
@@ -47,5 +48,5 @@ class Recovery:
         return time.monotonic() - self._begin
 
     def over(self, positions):
-        return (sum(positions.values()) > sum(self._ends.values())
-                and all(positions.get(partition, 0) >= end for partition, end in self._ends.items()))
+        return (sum(positions.values()) > sum(self._goal.values())
+                and all(positions.get(partition, 0) >= goal for partition, goal in self._goal.items()))
