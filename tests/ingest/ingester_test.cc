@@ -246,9 +246,11 @@ TEST_F(IngesterTest, AHaltedPartitionIsClaimedAgainWhenItsLossIsAccepted) {
 }
 
 TEST_F(IngesterTest, ALaneThatHangsInALostDatabaseDoesNotHoldUpTheOthers) {
-  std::atomic<bool> hangs = false;
+  std::atomic<bool> hangs = false, hanging = false;
   db_.before_commit = [&](const WriteSet& writes) {
-    if (writes.partitions[0].id == partition_id(1)) hangs.wait(true);
+    if (writes.partitions[0].id != partition_id(1)) return;
+    hanging = hangs.load();
+    hangs.wait(true);
   };
   EXPECT_CALL(probe_, commits_lost(partition_id(1), Offset(3)));
   starts();
@@ -258,11 +260,12 @@ TEST_F(IngesterTest, ALaneThatHangsInALostDatabaseDoesNotHoldUpTheOthers) {
   ASSERT_TRUE(
       eventually([&] { return db_.partition(0).next == Offset(4) && db_.partition(1).next == Offset(4); }));
   hangs = true;
+  source_.fake(1).publish(login(4, "acme-1", "event-01", 1));
+  ASSERT_TRUE(eventually([&] { return hanging.load(); }));
   {
     const std::lock_guard lock(db_.mutex);
     db_.partitions.at(partition_id(1)).next = Offset(3);
   }
-  source_.fake(1).publish(login(4, "acme-1", "event-01", 1));
   ASSERT_TRUE(eventually([&] { return db_.partition(0).epoch == OwnerEpoch(2); }));
   ASSERT_TRUE(eventually([&] { return source_.assignment().size() == 2; }));
   source_.fake(0).publish(login(4, "acme-0", "event-01", 0));
