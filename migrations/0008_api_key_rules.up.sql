@@ -145,6 +145,12 @@ BEGIN
     SELECT *, lead(in_force_from, 1, 'infinity') OVER (PARTITION BY key_type ORDER BY in_force_from, version)
                 AS in_force_until
     FROM api_key_thresholds),
+  -- What a window must have at least for any condition to hold.
+  lowest AS MATERIALIZED (
+    SELECT min(least(requests_per_minute, baseline_requests, error_requests, error_day_requests, addresses_per_half_hour, 2,
+                     unusual_requests, resources, burst_resources)) AS requests,
+           min(hour_bytes) AS response_bytes, min(exports) AS exports
+    FROM threshold),
   -- The windows of each length that end in a step: of the minutes from first_minute on, but before next_minute.
   closing AS MATERIALIZED (
     SELECT * FROM (
@@ -196,7 +202,8 @@ BEGIN
         WHERE a.tenant_id = f.tenant_id AND a.key_id = f.key_id AND a.minute >= f.window_start
           AND a.minute < f.window_start + make_interval(mins => f.minutes) OFFSET 0) AS a) AS a
     GROUP BY 1, 2, 3, 4
-    HAVING sum(a.requests) > 0),
+    HAVING sum(a.requests) >= (SELECT requests FROM lowest) OR sum(a.requests) > min(a.rpm_limit)
+      OR sum(a.response_bytes) >= (SELECT response_bytes FROM lowest) OR sum(a.exports) >= (SELECT exports FROM lowest)),
   -- What has to be looked up is looked up where the rest of the condition holds.
   measured AS MATERIALIZED (
     SELECT w.*, t.*, w.window_start + make_interval(mins => w.minutes) AS window_end,
