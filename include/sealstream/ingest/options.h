@@ -21,7 +21,7 @@ struct IngestOptions {
   std::size_t batch_rows = 5'000;
   std::size_t batch_rows_backlog = 20'000;
   /// ... or at this many bytes of keys, values and headers. Bounds what a lane holds in memory.
-  std::size_t batch_bytes = 4 * 1024 * 1024;
+  std::size_t batch_bytes = 3 * 1024 * 1024;
   /// ... or when its first record has waited this long and no other is at hand. While there is a backlog one
   /// always is, and batches fill up instead,
   milliseconds linger{10};
@@ -54,7 +54,7 @@ struct IngestOptions {
   /// After a unique violation the ids of this many batches are looked up before they are written.
   int lookup_batches_after_violation = 100;
   /// Heads that a lane keeps; when there are more, all are dropped and read again as needed.
-  std::size_t cached_heads = 100'000;
+  std::size_t cached_heads = 50'000;
 
   /// This many fenced commits of a lane within a minute are an alarm.
   int fences_per_minute_alarm = 5;
