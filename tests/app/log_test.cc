@@ -52,6 +52,9 @@ TEST_F(LogTest, LeavesOutWhatIsBelowItsLevel) {
   log.write(LogLevel::info, "a", "b");
   EXPECT_TRUE(lines.empty());
   EXPECT_EQ(suppressed, 0U);
+  log.set_level(LogLevel::info);
+  log.write(LogLevel::info, "a", "b");
+  EXPECT_EQ(lines.size(), 1U);
 }
 
 TEST_F(LogTest, EscapesWhatCouldBreakALineOrATerminal) {
