@@ -1,9 +1,19 @@
 #include "app/config_error.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sealstream {
 namespace {
+
+/// A file may hold anything, and a finding names what it holds.
+const std::vector<std::string>& without_controls(std::vector<std::string>& lines) {
+  for (std::string& line : lines) {
+    std::replace_if(
+        line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  }
+  return lines;
+}
 
 std::string joined(const std::vector<std::string>& lines) {
   std::string text;
@@ -20,6 +30,6 @@ std::string Origin::text() const {
 }
 
 ConfigError::ConfigError(std::vector<std::string> findings)
-    : std::runtime_error(joined(findings)), findings_(std::move(findings)) {}
+    : std::runtime_error(joined(without_controls(findings))), findings_(std::move(findings)) {}
 
 }  // namespace sealstream

@@ -21,7 +21,7 @@ struct Origin {
 
 /// The configuration, the keyring or a password file cannot be used. Each finding is a line of its own:
 /// where, the key, what is wrong and what is allowed. No finding echoes a secret or the value of an unknown
-/// key.
+/// key, and none holds a control character.
 class ConfigError : public std::runtime_error {
  public:
   explicit ConfigError(std::vector<std::string> findings);

@@ -126,6 +126,10 @@ TEST(Config, SaysWhereAFileIsNotYaml) {
               ElementsAre(AllOf(HasSubstr("test.yaml:"), HasSubstr("not YAML"))));
 }
 
+TEST(Config, SaysItInOneLineWhateverAFileHolds) {
+  EXPECT_THAT(findings_of("\"evil\\e[2J\\nkey\": 1\n"), Contains(HasSubstr("evil?[2J?key: unknown key")));
+}
+
 TEST(Config, SaysWhatIsRequiredAndHowToGiveIt) {
   EXPECT_THAT(
       findings_of("kafka: {brokers: }\npostgres: {host: localhost, database: audit}\nkeyring_file: k\n"),
