@@ -60,7 +60,8 @@ FetchedRecord fetched(Message message, std::string_view topic) {
     fetched.owner = {message.release(),
                      [](void* owned) { KafkaRelease()(static_cast<rd_kafka_message_t*>(owned)); }};
   } else {
-    auto whole = std::make_unique<MessageWithHeaders>(std::move(message), std::move(headers));
+    auto whole =
+        std::make_unique<MessageWithHeaders>(MessageWithHeaders{std::move(message), std::move(headers)});
     fetched.record.headers = whole->headers;
     fetched.owner = {whole.release(), [](void* owned) { delete static_cast<MessageWithHeaders*>(owned); }};
   }
