@@ -4,6 +4,7 @@
 #include <cassert>
 #include <map>
 
+#include "ingest/sabotage.h"
 #include "ingest/stage_timer.h"
 
 namespace sealstream {
@@ -217,7 +218,7 @@ void Composer::settle(std::span<Entry> entries, const StoredEvents& stored) {
 }
 
 void Composer::settle_against(Entry& entry, const Stored& stored, bool within_batch) {
-  if (same_content(entry, stored)) {
+  if (same_content(entry, stored) || mutant("conflict_taken_for_duplicate")) {
     entry.fate = Fate::duplicate;
     return;
   }

@@ -59,7 +59,7 @@ void Lane::open(OpenCommand& command) {
 
 void Lane::close(const CloseCommand& command) {
   closing_ = command;
-  if (!entries_.empty() && !command.drop) {
+  if (!entries_.empty() && !command.drop && !mutant("batch_dropped_on_revoke")) {
     crash_point("before_last_flush");
     flush(command.reason);
     crash_point("after_last_flush");

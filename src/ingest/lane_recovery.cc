@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ingest/lane.h"
+#include "ingest/sabotage.h"
 
 namespace sealstream {
 namespace {
@@ -37,7 +38,7 @@ Lane::Next Lane::recover(const LedgerError& error, std::span<Entry> entries, con
   switch (error.fault()) {
     case LedgerFault::head_conflict:
       probe_.head_conflict();
-      composer_.forget_heads();
+      if (!mutant("head_reused_after_rollback")) composer_.forget_heads();
       back_off(milliseconds::zero());
       return Next::again;
     case LedgerFault::fenced:
@@ -64,7 +65,7 @@ Lane::Next Lane::recover_row(const LedgerError& error, std::span<Entry> entries,
   if (entries.size() > 1) {
     const std::size_t half = entries.size() / 2;
     write(entries.first(half), reason);
-    write(entries.subspan(half), reason);
+    if (!mutant("neighbours_dropped")) write(entries.subspan(half), reason);
     return Next::finished;
   }
   Entry& entry = entries.front();
@@ -125,7 +126,7 @@ void Lane::recover_fenced() {
   }
   for (OpenPartition* partition : touched) {
     probe_.fenced(partition->id);
-    restart(*partition, claim(partition->id));
+    restart(*partition, mutant("not_claimed_after_a_fence") ? partition->claim : claim(partition->id));
   }
   throw Abandoned{};
 }

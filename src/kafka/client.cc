@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "ingest/sabotage.h"
+
 namespace sealstream {
 namespace {
 
@@ -43,8 +45,8 @@ void set_tuning(rd_kafka_conf_t* conf, const KafkaOptions& options) {
 
 /// How a log is read.
 void set_reading(rd_kafka_conf_t* conf) {
-  set(conf, "auto.offset.reset", "error");
-  set(conf, "isolation.level", "read_committed");
+  set(conf, "auto.offset.reset", mutant("auto_reset") ? "earliest" : "error");
+  set(conf, "isolation.level", mutant("uncommitted_read") ? "read_uncommitted" : "read_committed");
   set(conf, "check.crcs", "true");
   set(conf, "enable.partition.eof", "true");
   set(conf, "allow.auto.create.topics", "false");

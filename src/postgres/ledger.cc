@@ -26,6 +26,7 @@ LedgerError refused(LedgerFault fault, const std::string& message) { return {fau
 
 /// Where a pipeline that ends with COMMIT broke off.
 Phase phase_of(const PipelineError& error, std::size_t commit_statement) {
+  if (mutant("in_doubt_taken_for_aborted")) return Phase::statements;
   const bool commit_is_open = error.answered() ? error.statement() == commit_statement : error.queued();
   return commit_is_open ? Phase::commit_sent : Phase::statements;
 }
@@ -90,6 +91,7 @@ std::vector<AnomalyCount> PostgresLedger::write(const WriteSet& writes) {
       statements.push_back(judge_statement(writes.steps));
     }
     if (auto resolve = resolve_statement(writes.rows)) statements.push_back(std::move(*resolve));
+    if (mutant("offsets_after_the_commit")) statements.push_back({"COMMIT AND CHAIN"});
     statements.push_back(partitions_statement(writes.partitions));
     statements.push_back({"COMMIT"});
     try {

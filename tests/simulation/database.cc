@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ingest/sabotage.h"
 #include "sealstream/core/event.h"
 
 namespace sealstream::simulation {
@@ -13,6 +14,19 @@ constexpr milliseconds kLockPatience{30'000};
 
 std::string partition_lock(int partition) { return "partition " + std::to_string(partition); }
 std::string head_lock(std::string_view tenant) { return "head " + std::string(tenant); }
+
+/// The first two of one chain and partition change their places in it; the chain stays one.
+void swap_two_of_a_chain(std::vector<StoredRow>& rows) {
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    StoredRow &one = rows[i - 1], &other = rows[i];
+    if (one.tenant != other.tenant || one.partition != other.partition) continue;
+    std::swap(one, other);
+    std::swap(one.seq, other.seq);
+    std::swap(one.prev_checksum, other.prev_checksum);
+    std::swap(one.checksum, other.checksum);
+    return;
+  }
+}
 
 StoredRow stored(const SealedRow& sealed) {
   const Row& row = *sealed.row;
@@ -74,23 +88,28 @@ void Database::lock(Transaction& transaction, const std::string& name, milliseco
   transaction.locks.insert(name);
 }
 
-void Database::commit(Transaction& transaction) {
-  for (const auto& [partition, moved] : transaction.effects.partitions) {
+void Database::commit_offsets(Transaction& transaction) {
+  for (const auto& [partition, moved] : std::exchange(transaction.effects.partitions, {})) {
     StoredPartition& row = contents.partitions[partition];
-    if (mutant == Mutant::rows_without_positions && scheduler.chance(100)) continue;
-    row.next = moved.next;
+    row.next = mutant("next_offset_off_by_one") ? next(moved.next) : moved.next;
     if (moved.last) row.last = moved.last;
     row.accepted += moved.accepted;
     row.duplicate += moved.duplicate;
     row.quarantined += moved.quarantined;
     row.skipped += moved.skipped;
   }
-  for (const auto& [tenant, chain] : transaction.effects.chains) contents.chains[tenant] = chain;
-  const bool all = mutant != Mutant::positions_without_rows || !scheduler.chance(100);
-  if (all)
-    contents.rows.insert(contents.rows.end(), transaction.effects.rows.begin(),
-                         transaction.effects.rows.end());
-  contents.kept += transaction.effects.kept;
+}
+
+void Database::commit_rows(Transaction& transaction) {
+  for (const auto& [tenant, chain] : std::exchange(transaction.effects.chains, {}))
+    contents.chains[tenant] = chain;
+  for (StoredRow& row : std::exchange(transaction.effects.rows, {})) contents.rows.push_back(std::move(row));
+  contents.kept += std::exchange(transaction.effects.kept, 0);
+}
+
+void Database::commit(Transaction& transaction) {
+  commit_offsets(transaction);
+  commit_rows(transaction);
   end(transaction);
 }
 
@@ -195,7 +214,12 @@ std::vector<AnomalyCount> Connection::commit(const WriteSet& writes) {
   if (lost()) throw LedgerError(LedgerFault::in_doubt, "", "", "no answer to COMMIT");
   if (db_.faults.strike("the connection breaks during COMMIT", 20))
     throw LedgerError(LedgerFault::in_doubt, "", "", "no answer to COMMIT");
+  if (mutant("rows_before_offsets")) {
+    db_.commit_rows(*transaction);
+    db_.scheduler.pause(milliseconds(4));
+  }
   db_.commit(*transaction);
+  if (transaction->misplaced) throw LedgerError(LedgerFault::head_conflict, "SL001", "", "head conflict");
   if (db_.faults.strike("the answer to COMMIT is lost", 20))
     throw LedgerError(LedgerFault::in_doubt, "", "", "no answer to COMMIT");
   return {};
@@ -213,12 +237,12 @@ void Connection::write(Transaction& transaction, const WriteSet& writes) {
     const auto row = db_.contents.partitions.find(partition);
     const bool ours = row != db_.contents.partitions.end() && row->second.owner_epoch == move->owner_epoch &&
                       row->second.next == move->from;
-    if (!ours && db_.mutant != Mutant::no_fence)
-      throw LedgerError(LedgerFault::fenced, "SL002", "", "fenced");
+    if (!ours && !mutant("no_fence")) throw LedgerError(LedgerFault::fenced, "SL002", "", "fenced");
     StoredPartition& moved = transaction.effects.partitions[partition];
     moved = {move->owner_epoch, move->from,      move->to,          move->last,
              move->accepted,    move->duplicate, move->quarantined, move->skipped};
   }
+  if (mutant("offsets_before_rows")) db_.commit_offsets(transaction);
   db_.scheduler.pause(milliseconds(db_.faults.strike("a COPY takes long", 20) ? 15'000 : 5));
   if (transaction.ended)
     throw LedgerError(LedgerFault::unavailable, "57P01", "", "the backend was terminated");
@@ -230,7 +254,7 @@ void Connection::write(Transaction& transaction, const WriteSet& writes) {
       return other.tenant == row.tenant && other.event_id == row.event_id;
     };
     const bool there = std::any_of(db_.contents.rows.begin(), db_.contents.rows.end(), same);
-    if (there && db_.mutant != Mutant::no_unique_ids)
+    if (there && !mutant("no_unique_ids"))
       throw LedgerError(LedgerFault::duplicate, "23505", "", "duplicate");
     transaction.effects.rows.push_back(std::move(row));
   }
@@ -240,11 +264,14 @@ void Connection::write(Transaction& transaction, const WriteSet& writes) {
     db_.lock(transaction, head_lock(tenant), kLockPatience, false);
     const auto chain = db_.contents.chains.find(std::string(tenant));
     const Head head = chain == db_.contents.chains.end() ? Head{} : chain->second.head;
-    if (!(head == move->before) && db_.mutant != Mutant::no_head_check)
+    const bool misplaced = !(head == move->before) && !mutant("no_head_check");
+    if (misplaced && !mutant("row_count_read_after_commit"))
       throw LedgerError(LedgerFault::head_conflict, "SL001", "", "head conflict");
+    transaction.misplaced = transaction.misplaced || misplaced;
     transaction.effects.chains[std::string(tenant)] = {move->after, move->clock};
   }
   transaction.effects.kept = std::ssize(writes.quarantine);
+  if (mutant("two_records_swapped")) swap_two_of_a_chain(transaction.effects.rows);
 }
 
 }  // namespace sealstream::simulation

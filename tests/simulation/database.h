@@ -45,36 +45,27 @@ struct Contents {
   std::int64_t kept = 0;  ///< rows of the quarantine
 };
 
-/// Guards that a mutant of the database leaves out, to see that the judge notices.
-enum class Mutant : std::uint8_t {
-  none,
-  no_fence,
-  no_head_check,
-  no_unique_ids,
-  rows_without_positions,
-  positions_without_rows
-};
-inline constexpr Mutant kMutants[] = {Mutant::no_fence, Mutant::no_head_check, Mutant::no_unique_ids,
-                                      Mutant::rows_without_positions, Mutant::positions_without_rows};
-
 /// A transaction that holds locks.
 struct Transaction {
   Contents effects;  ///< partitions, chains and rows that it writes
   std::set<std::string> locks;
   bool commit_sent = false;
-  bool ended = false;  ///< committed, rolled back, or its backend was terminated
+  bool ended = false;      ///< committed, rolled back, or its backend was terminated
+  bool misplaced = false;  ///< a mutant wrote on a head that had moved
 };
 
 class Database {
  public:
-  Database(Scheduler& scheduler, Faults& faults, Mutant mutant)
-      : scheduler(scheduler), faults(faults), mutant(mutant) {}
+  Database(Scheduler& scheduler, Faults& faults) : scheduler(scheduler), faults(faults) {}
 
   /// Throws `unavailable` where the server is away.
   void reach(const std::string& what);
   /// Waits for the lock; ends the holder after `patience`, or throws where it may not.
   void lock(Transaction& transaction, const std::string& name, milliseconds patience, bool end_holder);
   void commit(Transaction& transaction);
+  // Its two halves, which only mutants take apart.
+  void commit_offsets(Transaction& transaction);
+  void commit_rows(Transaction& transaction);
   void end(Transaction& transaction);
   /// The client is gone: the server decides.
   void abandon(std::shared_ptr<Transaction> transaction);
@@ -85,7 +76,6 @@ class Database {
 
   Scheduler& scheduler;
   Faults& faults;
-  const Mutant mutant;
   Contents contents;
   bool down = false;
   int generation = 0;  ///< rises with a failover

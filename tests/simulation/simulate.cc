@@ -1,7 +1,8 @@
-// simulate [--seeds N] [--from S] [--jobs N]: as many histories as wanted, each from its seed; see
+// simulate [--seeds N] [--from S] [--jobs N] [--first]: as many histories as wanted, each from its seed; see
 // tests/simulate.
 //
-// A failure prints its seed, the fewest faults with which it still fails, and what happened.
+// A failure prints its seed, the fewest faults with which it still fails, and what happened. --first ends
+// with the first one.
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
@@ -42,10 +43,12 @@ std::string kind(std::string fault) {
 int main(int argc, char** argv) {
   std::uint64_t seeds = 10'000, from = 1;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
+  bool first = false;
   CLI::App app("Simulated histories of the ingester, each from a seed.");
   app.add_option("--seeds", seeds, "how many");
   app.add_option("--from", from, "the first seed");
   app.add_option("--jobs", jobs, "at a time");
+  app.add_flag("--first", first, "end with the first failure");
   CLI11_PARSE(app, argc, argv);
 
   std::atomic<std::uint64_t> next = from;
@@ -62,8 +65,10 @@ int main(int argc, char** argv) {
           records += outcome.records;
           for (const std::string& fault : outcome.faults) ++struck[kind(fault)];
           if (!outcome.failure) continue;
+          if (first && failures > 0) return;
           ++failures;
           print(seed, outcome);
+          if (first) next = from + seeds;
         }
       });
     }

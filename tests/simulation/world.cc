@@ -51,7 +51,7 @@ class World {
       : scheduler_(std::make_unique<Scheduler>(seed)),
         faults_(*scheduler_, options.at_most_faults),
         broker_(*scheduler_, faults_, static_cast<int>(1 + scheduler_->below(5))),
-        database_(*scheduler_, faults_, options.mutant),
+        database_(*scheduler_, faults_),
         history_(broker_.logs.size()) {}
 
   Outcome run() {

@@ -14,7 +14,6 @@ namespace sealstream::simulation {
 
 struct Options {
   int at_most_faults = std::numeric_limits<int>::max();
-  Mutant mutant = Mutant::none;
 };
 
 struct Outcome {
