@@ -19,7 +19,7 @@ class Standby(PostgresCluster):
     def __init__(self, directory, primary):
         super().__init__(directory, {"listen_addresses": "127.0.0.2"})
         self.host = "127.0.0.2"
-        self._primary = primary
+        self.primary = primary
         self._state["superuser_password"] = primary.superuser_password
 
     def start(self):
@@ -36,15 +36,15 @@ class Standby(PostgresCluster):
             os.kill(sender, signal.SIGSTOP)
 
     def _senders(self):
-        return [int(pid) for pid in self._primary.psql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'").split()]
+        return [int(pid) for pid in self.primary.psql("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'").split()]
 
     def _settle_port(self, key="port"):
-        self._remember(**{key: self._primary.port})
+        self._remember(**{key: self.primary.port})
         return self.port
 
     def _initialize(self):
-        source = (f"postgresql://{kSuperuser}:{quote(self._primary.superuser_password, safe='')}"
-                  f"@{self._primary.host}:{self._primary.port}")
+        source = (f"postgresql://{kSuperuser}:{quote(self.primary.superuser_password, safe='')}"
+                  f"@{self.primary.host}:{self.primary.port}")
         command = [*self._as_server_user(), str(kBinaries / "pg_basebackup"), "-D", str(self.data), "-d", source,
                    "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
         done = subprocess.run(command, capture_output=True, text=True, cwd="/")

@@ -31,7 +31,7 @@ def standby(server_directory, postgres, request):
 
 @pytest.fixture
 def deployment(standby, deploy):
-    return deploy(postgres_host="127.0.0.1,127.0.0.2")
+    return deploy(postgres_host=f"{standby.host},{standby.primary.host}")  # the one that takes no writes yet is asked first
 
 
 def fail_over(deployment, standby):
