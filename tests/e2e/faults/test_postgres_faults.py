@@ -159,7 +159,8 @@ def test_a_deadlock(deployment, recovery):
             rival.execute("SELECT 1 FROM audit.chain_heads FOR UPDATE")
             wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits for a head")
             rival.execute("SELECT 1 FROM audit.partitions FOR UPDATE")
-            assert ingester.metric("sealstream_db_errors_total", sqlstate_class="40") > 0
+            ingester.wait(lambda: ingester.metric("sealstream_db_errors_total", sqlstate_class="40") > 0, kSoon_s,
+                          "to hear that it was in a deadlock")
         recovery.measure(deployment, producer.sent + 1)
     judge(deployment, producer)
 
