@@ -15,10 +15,6 @@
 namespace sealstream {
 namespace {
 
-Connection as_operator(const Config& config) {
-  return {connection_options(config.postgres, config.postgres.operator_), [] {}};
-}
-
 void check_id(const std::string& id) {
   constexpr std::string_view kShape = "00000000-0000-0000-0000-000000000000";
   const bool fits = std::equal(id.begin(), id.end(), kShape.begin(), kShape.end(), [](char c, char shape) {

@@ -32,6 +32,10 @@ ConnectionOptions patient(ConnectionOptions options) {
   return options;
 }
 
+Connection as_operator(const Config& config) {
+  return {connection_options(config.postgres, config.postgres.operator_), [] {}};
+}
+
 KafkaOptions kafka_options(const KafkaConfig& kafka) {
   KafkaOptions options;
   options.brokers = kafka.brokers;

@@ -3,6 +3,7 @@
 
 #include "app/config.h"
 #include "kafka/options.h"
+#include "postgres/connection.h"
 #include "postgres/connection_options.h"
 
 namespace sealstream {
@@ -17,6 +18,9 @@ ConnectionOptions connection_options(const PostgresConfig& postgres, const RoleC
 /// The same, but with no end to how long an answer may take: keep-alives find a server that went away, and
 /// one that is busy is waited for.
 ConnectionOptions patient(ConnectionOptions options);
+
+/// A connection, not open yet, of the role for people who mend things. Throws as connection_options().
+Connection as_operator(const Config& config);
 
 /// How to read Kafka. Holds the secrets of property_files. Throws ConfigError where one cannot be used.
 KafkaOptions kafka_options(const KafkaConfig& kafka);

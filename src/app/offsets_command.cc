@@ -18,10 +18,6 @@ namespace {
 constexpr const char* kOwnTenant = "_sealstream";
 constexpr std::size_t kMostResourceId = 128;  // bytes, as the contract of events has it
 
-Connection as_operator(const Config& config) {
-  return {connection_options(config.postgres, config.postgres.operator_), [] {}};
-}
-
 std::string name_of(const PartitionId& id) { return id.topic + "/" + std::to_string(id.partition.value()); }
 
 PartitionId parse_partition(const std::string& text) {

@@ -13,10 +13,6 @@
 namespace sealstream {
 namespace {
 
-Connection as_operator(const Config& config) {
-  return {connection_options(config.postgres, config.postgres.operator_), [] {}};
-}
-
 std::string place_text(const RecordPlace& place) {
   return place.id.topic + "/" + std::to_string(place.log_epoch.value()) + "/" +
          std::to_string(place.id.partition.value()) + "/" + std::to_string(place.offset.value());
