@@ -10,6 +10,7 @@
 #include "app/exit_codes.h"
 #include "app/json_writer.h"
 #include "app/log_state.h"
+#include "core/hex.h"
 #include "postgres/acceptance.h"
 
 namespace sealstream {
@@ -34,12 +35,8 @@ PartitionId parse_partition(const std::string& text) {
 }
 
 std::string hex(const SourceDigest& digest) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
-  for (const std::uint8_t byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
+  append_hex(text, as_bytes(digest));
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/hex.h"
 #include "postgres/kept_text.h"
 
 namespace sealstream {
@@ -24,12 +25,8 @@ class ByteaArrayText {
       text_ += "NULL";
       return;
     }
-    constexpr std::string_view kDigits = "0123456789abcdef";
     text_ += R"("\\x)";
-    for (const char c : *bytes) {
-      text_ += kDigits[static_cast<unsigned char>(c) >> 4];
-      text_ += kDigits[static_cast<unsigned char>(c) & 15];
-    }
+    append_hex(text_, *bytes);
     text_ += '"';
   }
   std::string finish() && { return std::move(text_) + "}"; }
