@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <sstream>
 
 #include "app/endpoint.h"
+#include "app/json_writer.h"
 #include "app/suggest.h"
 
 namespace sealstream {
@@ -48,12 +50,30 @@ const char* kind(const YAML::Node& node) {
   return node.IsNull() ? "empty" : "a scalar";
 }
 
+/// Whether YAML can hold `text`: not where it has bytes that are no UTF-8, or Unicode's noncharacters. What
+/// it cannot hold would be read as something else.
+bool is_yaml_text(const std::string& text) {
+  YAML::Emitter out;
+  out << YAML::DoubleQuoted << text;
+  return YAML::Load(out.c_str()).Scalar() == text;
+}
+
+bool is_yaml_text(const Setting& setting) {
+  return is_yaml_text(setting.text) &&
+         std::all_of(setting.items.begin(), setting.items.end(),
+                     [](const std::string& item) { return is_yaml_text(item); }) &&
+         std::all_of(setting.entries.begin(), setting.entries.end(), [](const auto& entry) {
+           return is_yaml_text(entry.first) && is_yaml_text(entry.second);
+         });
+}
+
 /// Reads one configuration. Findings are collected, so that a person sees all of them at once.
 class Reader {
  public:
   Reader(const std::string& file, const Environment& environment) : file_(file), environment_(environment) {}
 
   Settings read(const std::string& yaml) {
+    require_utf8(yaml);
     try {
       const YAML::Node root = YAML::Load(yaml);
       if (!root.IsNull()) read_section("", root);
@@ -68,6 +88,15 @@ class Reader {
   }
 
  private:
+  /// YAML's reader would put U+FFFD for other bytes, and say nothing.
+  void require_utf8(const std::string& yaml) const {
+    std::istringstream lines(yaml);
+    int number = 1;
+    for (std::string line; std::getline(lines, line); ++number) {
+      if (!is_utf8(line)) throw ConfigError(Origin{file_, number, 1, ""}.text() + ": the line is not UTF-8");
+    }
+  }
+
   Origin at(const YAML::Node& node) const {
     return Origin{file_, node.Mark().line + 1, node.Mark().column + 1, ""};
   }
@@ -107,6 +136,10 @@ class Reader {
       const ConfigKey* key = key_of_variable(name);
       if (key == nullptr) continue;
       given_.insert(key->path);
+      if (!is_utf8(value)) {
+        complain(where, key->path, "is not UTF-8");
+        continue;
+      }
       const bool structured =
           key->type == KeyType::mapping || (key->type == KeyType::texts && value.starts_with("["));
       try {
@@ -163,6 +196,10 @@ class Reader {
     const bool fits = key.type == KeyType::texts     ? read_items(node, setting)
                       : key.type == KeyType::mapping ? read_entries(key, node, setting)
                                                      : read_scalar(key, node, setting);
+    if (fits && !is_yaml_text(setting)) {
+      complain(where, key.path, "holds a character that is none (such as U+FFFE)");
+      return;
+    }
     if (fits) {
       settings_.insert_or_assign(key.path, std::move(setting));
       return;

@@ -130,6 +130,20 @@ TEST(Config, SaysItInOneLineWhateverAFileHolds) {
   EXPECT_THAT(findings_of("\"evil\\e[2J\\nkey\": 1\n"), Contains(HasSubstr("evil?[2J?key: unknown key")));
 }
 
+TEST(Config, RefusesWhatIsNoText) {
+  EXPECT_THAT(findings("log: {level: info}\n# caf\xE9\n"),
+              ElementsAre("/etc/s/test.yaml:5:1: the line is not UTF-8"));
+  EXPECT_THAT(findings("", {{"SEALSTREAM__POSTGRES__DATABASE", "caf\xE9"}}),
+              ElementsAre("environment SEALSTREAM__POSTGRES__DATABASE: postgres.database: is not UTF-8"));
+  EXPECT_THAT(findings("ingest: {owner: \"a\\uFFFE\"}\n"),
+              ElementsAre(HasSubstr("ingest.owner: holds a character that is none")));
+  EXPECT_THAT(findings("", {{"SEALSTREAM__KAFKA__TOPICS", "a,\xF0\x9F\xBF\xBF"}}),
+              ElementsAre(HasSubstr("kafka.topics: holds a character that is none")));
+  EXPECT_THAT(findings("", {{"SEALSTREAM__KAFKA__PROPERTIES", "{client.id: \"\\uFDD0\"}"}}),
+              ElementsAre(HasSubstr("kafka.properties: holds a character that is none")));
+  EXPECT_EQ(read("ingest: {owner: \"caf\u00E9 \\u0001\"}\n").ingest.owner, "caf\u00E9 \x01");
+}
+
 TEST(Config, SaysWhatIsRequiredAndHowToGiveIt) {
   EXPECT_THAT(
       findings_of("kafka: {brokers: }\npostgres: {host: localhost, database: audit}\nkeyring_file: k\n"),
