@@ -21,7 +21,8 @@ constexpr std::string_view kBody = "the body";
 
 struct World {
   asio::io_context io;
-  int answered = 0;  ///< the code of the last answer
+  int answered = 0;           ///< the code of the last answer
+  std::uint32_t clients = 0;  ///< so many so far
   HttpServer server{io,
                     "127.0.0.1",
                     0,
@@ -32,6 +33,12 @@ struct World {
                     [this](int code) { answered = code; }};
   tcp::endpoint endpoint{asio::ip::make_address("127.0.0.1"), server.port()};
 };
+
+/// One client after another from addresses of their own: a port that was used rests for a minute, and one
+/// address has 28,000.
+asio::ip::address_v4 next_address(World& world) {
+  return asio::ip::address_v4(0x7F000001 + world.clients++ % 0x10000);
+}
 
 void write(World& world, tcp::socket& client, std::string_view bytes) {
   boost::system::error_code error;
@@ -70,7 +77,7 @@ void check(const World& world, const std::string& answer) {
 /// What a client that sends these bytes is told.
 std::string talk(World& world, Input bytes) {
   world.answered = 0;
-  tcp::socket client(world.io);
+  tcp::socket client(world.io, {next_address(world), 0});
   client.connect(world.endpoint);
   std::string part;
   while (!bytes.empty()) {
