@@ -3,24 +3,20 @@
     bench/run change_bench          (or: "$(tests/run --python)" bench/change_bench.py --before REVISION --events 300000)
 
 The earlier revision is built as a release in build/before, with its own migrations. Both drain into databases of one server, with
-the same settings; where the server spent its time is told by pg_stat_statements, for each event.
+the same settings; what each kind of the server's statements took is in statements.py's words.
 """
 
 import argparse
 import re
 import subprocess
 
-import psycopg
 from events import kFewPeople, kManyPeople, lines, tenants
 from figures import cell, finish, spread, table
 from stage import Deployment, kRoot, kServerSettings, stage, Backlog
+from statements import by_statement, forget, kSettings, watched
 
 kWorkloads = {"Nearly every event of another user or key": kManyPeople, "10 users and 3 keys a tenant": kFewPeople}
 kReadModelsBegan = "1da462f"  # the last revision without read models
-# What a statement of a batch is about, by what stands in it; the first that fits.
-kStatements = {"COPY": r"^COPY", "heads": r"INTO audit.chain_heads", "usage": r"INTO audit.usage_records",
-               "keys": r"INTO audit.api_keys|apply_key", "anomaly rules": r"judge_key_windows", "positions": r"UPDATE audit.partitions",
-               "prepare": r"FROM unnest", "COMMIT": r"^COMMIT"}
 
 
 def build(revision):
@@ -41,21 +37,11 @@ def program(path):
     return type("Program", (Deployment,), {"binary": path, "roles": known})
 
 
-def by_statement(session, database):
-    """Milliseconds of the server for each kind of statement in that database."""
-    spent = dict.fromkeys([*kStatements, "other"], 0.0)
-    for query, milliseconds in session.execute(
-            "SELECT query, total_exec_time FROM pg_stat_statements JOIN pg_database ON oid = dbid WHERE datname = %s", [database]):
-        kind = next((kind for kind, pattern in kStatements.items() if re.search(pattern, query)), "other")
-        spent[kind] += milliseconds
-    return spent
-
-
 def drain(backlog, session, deployments):
     deployed = backlog.empty_database(deployments)
-    session.execute("SELECT pg_stat_statements_reset()")
+    forget(session)
     result = backlog.drain(deployed)
-    result["by_statement"] = by_statement(session, deployed.database)
+    result["by_statement"] = by_statement(session, deployed.database, result["claimed"]["server_cpu_s"])
     deployed.close()
     return result
 
@@ -72,22 +58,19 @@ def side_by_side(backlog, session, programs, pairs):
         result[name] = {"rows_per_s": spread([run["rows_per_s"] for run in done], 0),
                         **{key: spread([run[key + "_s"] * micro for run in done], 1)
                            for key in ("sealstream_cpu", "server_cpu", "broker_cpu", "other_cpu")},
-                        "by_statement": {kind: spread([run["by_statement"][kind] * 1000 / backlog.count for run in done])
+                        "by_statement": {kind: spread([run["by_statement"][kind] * micro for run in done], 1)
                                          for kind in done[0]["by_statement"]}}
     return result
 
 
 def measure(before, events, tenant_count, pairs):
     programs = {"before": program(build(before)), "now": Deployment}
-    settings = {**kServerSettings, "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top"}
     result = {"name": "change_bench", "revision": before, "events": events, "tenants": tenant_count, "pairs": pairs, "workloads": {}}
-    with stage(settings) as (postgres, kafka, directory):
-        with psycopg.connect(postgres.uri("postgres", postgres.superuser_password, "postgres"), autocommit=True) as session:
-            session.execute("CREATE EXTENSION pg_stat_statements")
-            for workload, people in kWorkloads.items():
-                backlog = Backlog(postgres, kafka, directory, events, tenant_count,
-                                  records=lines(events, tenants(tenant_count), people=people))
-                result["workloads"][workload] = side_by_side(backlog, session, programs, pairs)
+    with stage(kServerSettings | kSettings) as (postgres, kafka, directory), watched(postgres) as session:
+        for workload, people in kWorkloads.items():
+            backlog = Backlog(postgres, kafka, directory, events, tenant_count,
+                              records=lines(events, tenants(tenant_count), people=people))
+            result["workloads"][workload] = side_by_side(backlog, session, programs, pairs)
     return result
 
 
@@ -100,7 +83,7 @@ def text(result):
         keys = {"rows/s": "rows_per_s", "Sealstream, CPU µs an event": "sealstream_cpu", "PostgreSQL, CPU µs an event": "server_cpu",
                 "broker, CPU µs an event": "broker_cpu", "everything else, CPU µs an event": "other_cpu"}
         rows = [[title, before[key], now[key]] for title, key in keys.items()]
-        rows += [[f"PostgreSQL, {kind}, elapsed µs an event", before["by_statement"][kind], spent]
+        rows += [[f"PostgreSQL, {kind}, CPU µs an event", before["by_statement"][kind], spent]
                  for kind, spent in now["by_statement"].items()]
         yield from [*table(["median (min to max)", "before", "now"], rows), ""]
 

@@ -2,7 +2,9 @@
 
 import json
 import statistics
+import subprocess
 import sys
+from datetime import date
 
 
 def spread(values, digits=2):
@@ -39,6 +41,11 @@ def verdict(relation, limit, measured):
     return f"missed: {measured / limit:.2f} of it" if relation == "≥" else f"missed: {measured / limit:.2f} times it"
 
 
+def revision():
+    """What is checked out."""
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def progress(*words):
     """What a program does now, for who waits."""
     print(*words, file=sys.stderr, flush=True)
@@ -47,4 +54,4 @@ def progress(*words):
 def finish(result, text):
     """The tables for people, the JSON for bench/run."""
     progress("\n" + "\n".join(text(result)) + "\n")
-    print(json.dumps(result))
+    print(json.dumps({**result, "date": str(date.today()), "at_revision": revision()}))

@@ -12,24 +12,34 @@ keeps the order of its rows, and neighbours stay together as in a batch, which c
 | of … | rows/s as a share of \\copy's, round by round; the best number of sessions is the one with the best median |
 | CPU µs | for each event, start of the program included; other: all that the machine did beside (the kernel's own work, this program) |
 | server + ours | their CPU, as a multiple of the server's for \\copy |
+| where the time goes | of a drain, from the claim on: each µs of the machine's cores is someone's CPU, or idle because everyone waits |
 """
 
 import argparse
 
 from figures import finish, progress, spread, table
-from stage import Backlog, stage
+from stage import Backlog, kServerSettings, stage
+from statements import by_statement, forget, kSettings, watched
 
 kSessions = (1, 2, 3, 4)
 kWorkloads = ["10000:1", "100000:0", "1000000:0"]
 kParts = ("sealstream", "server", "broker", "client", "other")
 
 
-def rounds_of(backlog, directory, rounds):
+def drained(backlog, deployed, session):
+    """A drain, with the CPU of each kind of statement."""
+    forget(session)
+    result = backlog.drain(deployed)
+    result["by_statement"] = by_statement(session, deployed.database, result["claimed"]["server_cpu_s"])
+    return result
+
+
+def rounds_of(backlog, directory, rounds, session):
     """The drains, and for each number of sessions the copies."""
     drains, copies, files = [], {sessions: [] for sessions in kSessions}, {}
     for number in range(rounds):
         deployed = backlog.empty_database()
-        drains.append(backlog.drain(deployed))
+        drains.append(drained(backlog, deployed, session))
         for sessions in kSessions if not files else ():
             files[sessions] = [backlog.dump(deployed, directory / f"{sessions}-{part}.copy", part, sessions)
                                for part in range(sessions)]
@@ -50,6 +60,17 @@ def figures_of(runs, events):
     return {"rows_per_s": spread([run["rows_per_s"] for run in runs], 0), "cpu_us": cpu}
 
 
+def where_time_goes(drains, events):
+    """What each part had of the cores' time, µs an event, from the claim on; they add up to all of it."""
+    parts = [{"Sealstream": run["claimed"]["sealstream_cpu_s"],
+              **{f"PostgreSQL: {kind}": seconds for kind, seconds in run["by_statement"].items()},
+              "broker": run["claimed"]["broker_cpu_s"], "everything else": run["claimed"]["other_cpu_s"],
+              "idle": run["claimed"]["idle_s"]} for run in drains]
+    for part in parts:
+        part["all cores"] = sum(part.values())
+    return {name: spread([part[name] * 1e6 / events for part in parts], 1) for name in parts[0]}
+
+
 def against(drains, copies):
     """Ratios, round by round."""
     return {"of_copy": spread([drain["rows_per_s"] / copy["rows_per_s"] for drain, copy in zip(drains, copies)]),
@@ -59,16 +80,16 @@ def against(drains, copies):
 
 def measure(events, workloads, rounds, rounds_beside):
     measured = []
-    with stage() as (postgres, kafka, directory):
+    with stage(kServerSettings | kSettings) as (postgres, kafka, directory), watched(postgres) as session:
         for number, workload in enumerate(workloads):
             tenant_count, exponent = workload.split(":")
             progress(f"{events:,} events, {int(tenant_count):,} tenants, Zipf {exponent}")
             backlog = Backlog(postgres, kafka, directory, events, int(tenant_count), float(exponent))
-            drains, copies = rounds_of(backlog, directory, rounds_beside if number else rounds)
+            drains, copies = rounds_of(backlog, directory, rounds_beside if number else rounds, session)
             by_sessions = {str(sessions): figures_of(runs, events) for sessions, runs in copies.items()}
             best = max(kSessions, key=lambda sessions: by_sessions[str(sessions)]["rows_per_s"]["median"])
             measured.append({"tenants": int(tenant_count), "zipf": float(exponent), "rounds": len(drains), "best": best,
-                             "drain": figures_of(drains, events), "copy": by_sessions,
+                             "drain": figures_of(drains, events), "time": where_time_goes(drains, events), "copy": by_sessions,
                              "peak_mib": round(max(drain["peak_mib"] for drain in drains)),
                              "one": against(drains, copies[1]), "several": against(drains, copies[best])})
     return {"name": "ingest_bench", "events": events, "event_bytes": round(backlog.event_bytes), "workloads": measured}
@@ -94,6 +115,8 @@ def text(result):
                          [["rows/s, share", workload["one"]["of_copy"], workload["several"]["of_copy"]],
                           ["CPU of server + ours, multiple of the server's", workload["one"]["cpu_of_copy"],
                            workload["several"]["cpu_of_copy"]]])
+        yield ""
+        yield from table(["where the time goes", "µs an event"], workload["time"].items())
 
 
 def targets(result):

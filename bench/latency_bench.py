@@ -11,6 +11,7 @@ timestamp would be too small, since PostgreSQL takes it before it flushes the WA
 | p50 … max | ms from the moment the event was due to the look that saw it; a run to warm up and each rate's first second are left out |
 | from Kafka | the same from recorded_at, the broker's LogAppendTime in whole ms |
 | drained after | ms from the last event's due moment until all are visible; a rate is sustained when that is under a second |
+| a batch's fill … commit | ms of a batch in each stage of its lane, mean: gathering, asking what is stored, sealing, transaction |
 | producer late | p99 of how late the producer was to call produce(), which is in the latency |
 
 A rate that is not sustained is tried again at 3/4 of it until one is.
@@ -26,6 +27,7 @@ from stage import Backlog, Cpu, stage
 
 kWarmUp_s = 1
 kSustained_ms = 1_000
+kStages = ("fill", "prepare", "seal", "commit")
 kPercentiles = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 kLatency = """
@@ -49,21 +51,38 @@ def percentiles(session, looks, begin):
     return {"rows": rows, "ms": named[0], "from_kafka_ms": named[1]}
 
 
+class Stages:
+    """What a batch spent in each stage of its lane, ms, mean since this was made."""
+
+    def __init__(self, ingester):
+        self._ingester, self._before = ingester, self._now(ingester)
+
+    @staticmethod
+    def _now(ingester):
+        return {(stage, part): ingester.metric(f"sealstream_stage_duration_seconds_{part}", stage=stage)
+                for stage in kStages for part in ("sum", "count")}
+
+    def means(self):
+        now = self._now(self._ingester)
+        spent = {key: now[key] - before for key, before in self._before.items()}
+        return {stage: round(spent[stage, "sum"] * 1000 / max(1, spent[stage, "count"]), 1) for stage in kStages}
+
+
 def run(session, postgres, kafka, ingester, topic, rate, seconds, tenant_count, number):
     """One rate for that many seconds, from an empty backlog to an empty backlog."""
     looks = Looks(session)
     before = looks.look()
-    cpu = Cpu(postgres, kafka, [ingester.pid])
+    cpu, stages = Cpu(postgres, kafka, [ingester.pid]), Stages(ingester)
     producer = start(kafka, topic, rate, seconds, tenant_count, number)
     looks.until(lambda sealed: sealed - before >= int(rate * seconds), seconds + 300)
     drained = looks.changes[-1][0]
-    used = cpu.used([ingester.pid])
+    used, means = cpu.used([ingester.pid]), stages.means()
     told = json.loads(producer.communicate()[0])
     assert producer.returncode == 0
     after = (drained - told["begin"] - (told["sent"] - 1) / rate) * 1000
     result = {"rate": rate, "seconds": seconds, "sustained": after <= kSustained_ms, "drained_after_ms": round(after, 1),
               "late_ms": round(told["late_ms"]["p99"], 2), "look_ms": round((drained - told["begin"]) * 1000 / looks.count, 2),
-              **percentiles(session, looks, told["begin"]),
+              "stages_ms": means, **percentiles(session, looks, told["begin"]),
               "cpu_us": {part.removesuffix("_cpu_s"): round(value * 1e6 / told["sent"], 1) for part, value in used.items()}}
     progress(f"{rate:,.0f}/s: {result['ms']}, drained after {after:.0f} ms")
     return result
@@ -91,9 +110,10 @@ def text(result):
     yield from [f"## latency_bench: from the producer to the visible row, open loop, {result['tenants']:,} tenants (Zipf 1)", "",
                 "Milliseconds from the moment an event was due. CPU in µs an event, what is spent on waiting included.", ""]
     yield from table(["events/s", "p50", "p99", "p99.9", "max", "from Kafka: p50", "p99", "drained after", "producer late", "sustained",
-                      "CPU: ours", "server", "broker", "other"],
+                      "a batch's fill", *kStages[1:], "CPU: ours", "server", "broker", "other"],
                      [[f"{run['rate']:,.0f}", *run["ms"].values(), run["from_kafka_ms"]["p50"], run["from_kafka_ms"]["p99"],
-                       run["drained_after_ms"], run["late_ms"], "yes" if run["sustained"] else "**no**", *run["cpu_us"].values()]
+                       run["drained_after_ms"], run["late_ms"], "yes" if run["sustained"] else "**no**",
+                       *run["stages_ms"].values(), *run["cpu_us"].values()]
                       for run in result["runs"]])
 
 

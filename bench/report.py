@@ -20,7 +20,7 @@ import peers_bench
 import scale_bench
 import takeover_bench
 import verify_bench
-from figures import table, verdict
+from figures import revision, table, verdict
 
 
 def first_line(*command):
@@ -73,10 +73,18 @@ def head(quick):
                 "one run: the machine's speed drifts.", ""]
     yield (f"- machine: {os.cpu_count()} cores, {cpu_model()}, {memory_gib():.0f} GiB, Linux {platform.release().split('-')[0]}; "
            "broker, database, Sealstream and load share them")
-    yield (f"- versions: revision {first_line('git', 'rev-parse', '--short', 'HEAD')}, "
+    yield (f"- versions: revision {revision()}, "
            f"{first_line('/usr/lib/postgresql/15/bin/postgres', '--version')}, Apache Kafka 4.3.0, {first_line('g++', '--version')}")
     yield ("- method: one broker and one database server of their own, fresh, with fsync, synchronous_commit, chain, scan and every index "
            "on. What is compared is run in turn (A B A B) and compared round by round; each program's head says how it measures.")
+
+
+def section(name, result):
+    """What a program says, and which revision it ran at if that was another one."""
+    title, *rest = kPrograms[name].text(result)
+    here = revision()
+    earlier = [] if result.get("at_revision", here) == here else ["", f"Run on {result['date']} at revision {result['at_revision']}."]
+    return [title, *earlier, *rest]
 
 
 def main():
@@ -86,7 +94,7 @@ def main():
     arguments = parser.parse_args()
     files = {name: arguments.results / f"{name}.json" for name in kPrograms}
     results = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    parts = [head(arguments.quick), target_table(results), *(kPrograms[name].text(result) for name, result in results.items())]
+    parts = [head(arguments.quick), target_table(results), *(section(name, result) for name, result in results.items())]
     print("\n\n".join("\n".join(part) for part in map(list, parts) if part))
 
 

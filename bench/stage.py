@@ -160,6 +160,7 @@ class Backlog:
     def drain(self, deployed, dump=None, records=None, instances=1, late=()):
         """Rows/s from the claim of the partitions to the last commit; and, from before the start, CPU seconds and peak memory.
 
+        claimed: CPU seconds from the claim on, and how long all cores together had nothing to do.
         records: sealed in all at the end, where the database holds some already. dump: a file for the ledger's rows.
         late: lines for the topic while the instances own partitions and are stopped; the time then runs from when they go on.
         """
@@ -171,8 +172,11 @@ class Backlog:
             began, before = wait_claimed(session, start, instances)
             if late:
                 began = self._publish_late(session, ingesters, late)
+            pids = [ingester.pid for ingester in ingesters]
+            since_claim, begin = Cpu(self.postgres, self.kafka, pids), time.monotonic()
             sealed = wait_sealed(session, records or self.count)
-            used = cpu.used([ingester.pid for ingester in ingesters])
+            used, claimed = cpu.used(pids), since_claim.used(pids)
+            claimed["idle_s"] = max(0.0, (time.monotonic() - begin) * os.cpu_count() - sum(claimed.values()))
             ended = session.execute("SELECT max(pg_xact_commit_timestamp(xmin)) FROM audit.partitions").fetchone()[0]
         seconds = (ended - began).total_seconds()
         peak = max(ingester.peak_memory_mib() for ingester in ingesters)
@@ -182,7 +186,8 @@ class Backlog:
             ingester.wait_end()
         if dump is not None:
             self.dump(deployed, dump)
-        return {"seconds": seconds, "rows": sealed - before, "rows_per_s": (sealed - before) / seconds, "peak_mib": peak, **used}
+        return {"seconds": seconds, "rows": sealed - before, "rows_per_s": (sealed - before) / seconds, "peak_mib": peak,
+                "claimed": claimed, **used}
 
     def _publish_late(self, session, ingesters, records):
         """Within the session timeout, so that they keep their partitions; returns when they go on."""
