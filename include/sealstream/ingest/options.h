@@ -50,11 +50,11 @@ struct IngestOptions {
   milliseconds backoff_last{2'000};
 
   /// Ids of events that a lane remembers to recognise a duplicate before the database does (8 bytes each).
-  std::size_t recent_ids = std::size_t{1} << 20;
+  std::size_t recent_ids = std::size_t{1} << 19;
   /// After a unique violation the ids of this many batches are looked up before they are written.
   int lookup_batches_after_violation = 100;
   /// Heads that a lane keeps; when there are more, all are dropped and read again as needed.
-  std::size_t cached_heads = 30'000;
+  std::size_t cached_heads = 15'000;
 
   /// This many fenced commits of a lane within a minute are an alarm.
   int fences_per_minute_alarm = 5;
