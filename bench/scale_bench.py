@@ -17,6 +17,7 @@ are larger than the base's are judged by bytes/s.
 """
 
 import argparse
+import shutil
 from dataclasses import dataclass
 
 from events import lines, poisoned, repeated, tenants
@@ -59,7 +60,8 @@ kCases = [
 
 
 def grow(postgres, deployed, rows):
-    """Copies what the ledger holds, tenant by tenant, with earlier times, until it has that many rows; the chains go on behind."""
+    """Copies what the ledger holds, tenant by tenant, with earlier times, until it has that many rows; the chains go on behind.
+    Returns bytes a row, indexes included."""
     leaf, held = postgres.psql("SELECT tableoid::regclass, count(*) FROM audit.ledger GROUP BY 1", deployed.database).split("|")
     copies = -(-rows // int(held)) - 1
     columns = postgres.psql(f"SELECT attname FROM pg_attribute WHERE attrelid = '{leaf}'::regclass AND attnum > 0 ORDER BY attnum",
@@ -72,6 +74,7 @@ def grow(postgres, deployed, rows):
     for copy in range(1, copies + 1):
         postgres.psql(f"INSERT INTO {leaf} SELECT {chosen.replace('copy', str(copy))} FROM audit.original", deployed.database)
     postgres.psql(f"UPDATE audit.chain_heads SET seq = (seq + 1) * {copies + 1} - 1; VACUUM ANALYZE {leaf}", deployed.database)
+    return int(postgres.psql(f"SELECT pg_total_relation_size('{leaf}')", deployed.database)) / (copies + 1) / int(held)
 
 
 def run(postgres, kafka, directory, case, events):
@@ -80,12 +83,12 @@ def run(postgres, kafka, directory, case, events):
     sent, late = list(case.records(count)), case.instances > 1
     backlog = Backlog(postgres, kafka, directory, count, case.tenants, records=[] if late else sent, partitions=case.partitions)
     deployed = backlog.empty_database()
-    sealed = 0
+    sealed = row_bytes = 0
     if case.ledger or case.duplicates:
         sealed = count
         backlog.drain(deployed)
         if case.ledger:
-            grow(postgres, deployed, case.ledger)
+            row_bytes = grow(postgres, deployed, case.ledger)
         backlog.publish(repeated(sent, case.records(count, seed=2), case.duplicates))
         postgres.psql("CHECKPOINT")
     drain = backlog.drain(deployed, records=sealed + count, instances=case.instances, late=sent if late else ())
@@ -93,7 +96,7 @@ def run(postgres, kafka, directory, case, events):
     for outcome, share in zip(outcomes, (case.duplicates, case.poison)):
         assert abs(outcome / count - share) < 0.02, f"{case}: {outcomes} duplicates and refused of {count}"
     deployed.close()
-    return figures(drain, count, sum(map(len, sent)) / count)
+    return {**figures(drain, count, sum(map(len, sent)) / count), "row_bytes": row_bytes}
 
 
 def figures(drain, count, event_bytes):
@@ -122,7 +125,8 @@ def measure(events, cases):
             beside = (bases[-2][judged] + bases[-1][judged]) / 2
             results.append({"case": case.name, **result, "ratio": round(result[judged] / beside, 2)})
             progress(f"{case.name}: {result['records_per_s']:,}/s, {results[-1]['ratio']} of the base, {result['peak_mib']} MiB")
-    return {"name": "scale_bench", "events": events, "bases": bases, "cases": results}
+        free = shutil.disk_usage(directory).free
+    return {"name": "scale_bench", "events": events, "bases": bases, "cases": results, "free_bytes": free}
 
 
 def text(result):
@@ -137,6 +141,10 @@ def text(result):
                                                                          "server_cpu_us", "events", "event_bytes"))]
                       for name, run in [("base", sorted(bases, key=lambda base: base["records_per_s"])[len(bases) // 2]),
                                         *((case["case"], case) for case in cases)]])
+    row_bytes = max(case["row_bytes"] for case in cases)
+    if row_bytes:
+        yield from ["", f"A row of a large ledger takes {row_bytes:,.0f} bytes with its indexes, so 100 M rows take "
+                    f"{row_bytes / 10:,.0f} GB; the disk has {result['free_bytes'] / 1e9:,.0f} GB left."]
 
 
 def targets(result):
