@@ -8,6 +8,7 @@ and of the log.
 import pytest
 from deployment import Deployment, wait_until
 from producers import Producer
+from trouble import database_read_only, too_many_connections, wait_not_ready
 
 pytestmark = pytest.mark.fault("I8 I11", bound_s=5)
 kTenants = ["acme", "globex", "initech"]
@@ -17,19 +18,6 @@ kSoon_s = 60
 def send(deployment, count=100):
     with Producer(deployment) as producer:
         producer.send_events(count, kTenants).flush()
-
-
-def wait_not_ready(ingester, check, words):
-    """Until /readyz fails with this check alone, in one sentence that holds these words."""
-    def failing():
-        return ingester.get("/readyz")[0] == 503 and words in ingester.failing_checks().get(check, "")
-
-    ingester.wait(failing, kSoon_s, f"to fail the check {check} with the words: {words}")
-    why = ingester.failing_checks()[check]
-    assert "\n" not in why and "password-of-" not in why
-    assert ingester.get("/livez")[0] == 200
-    assert ingester.metric("sealstream_ready") == 0
-    return why
 
 
 def assert_logged(ingester, event, words):
@@ -132,25 +120,15 @@ def test_database_that_does_not_exist(deployment):
 
 def test_read_only_database(deployment, recovery):
     ingester = deployment.ingester()
-    deployment.as_superuser(f"ALTER DATABASE {deployment.database} SET default_transaction_read_only = on")
-    deployment.end_writers()
     send(deployment)
-    wait_not_ready(ingester, "database", "read-only")
-    deployment.as_superuser(f"SET default_transaction_read_only = off; ALTER DATABASE {deployment.database}"
-                            " RESET default_transaction_read_only")
-    deployment.end_writers()
+    database_read_only(deployment, ingester)
     assert_recovers(deployment, ingester, recovery, 100)
 
 
 def test_too_many_connections(deployment, recovery):
     ingester = deployment.ingester()
-    deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT 0")
-    try:
-        deployment.end_writers()
-        send(deployment)
-        wait_not_ready(ingester, "database", "too many connections")
-    finally:
-        deployment.as_superuser("ALTER ROLE audit_writer CONNECTION LIMIT -1")
+    send(deployment)
+    too_many_connections(deployment, ingester)
     assert_recovers(deployment, ingester, recovery, 100)
 
 

@@ -14,6 +14,7 @@ from observe import observe
 from producers import ContinuousProducer, Producer
 from proxy import Proxy
 from recovery import Progress, judge, wait_for_more
+from trouble import lane_hangs
 
 pytestmark = pytest.mark.fault("I1 I2 I6 I8", bound_s=30)
 kTenants = [f"tenant-{number:03d}" for number in range(60)]
@@ -95,15 +96,10 @@ def test_two_instances_that_claim_the_same_partitions_in_turn(deployment, recove
 
 
 def test_a_lane_that_hangs_does_not_hold_up_the_others(deployment, proxy, recovery):
-    """The network swallows one of its commits, and nobody tells it."""
     ingester = deployment.ingester(postgres={"port": proxy.port}, ingest={"lanes": 4})
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer, Progress(deployment) as progress:
         wait_for_more(deployment, 300, "before a lane hangs")
-        proxy.hang_at_commit = True
-        wait_until(lambda: not proxy.hang_at_commit, kSoon_s, "a commit to swallow")
-        wait_for_more(deployment, 3_000, "by the other lanes")
-        assert ingester.get("/livez")[0] == 200
-        proxy.cut()
+        lane_hangs(proxy, deployment, ingester)
         recovery.measure(deployment, producer.sent + 1)
     recovery.note(progress.longest_pause_s)
     judge(deployment, producer)

@@ -5,14 +5,13 @@ Method: a proxy of ours in between, under a producer that never stops; the indep
 """
 
 import pytest
-from deployment import wait_until
 from producers import ContinuousProducer
 from proxy import Proxy
 from recovery import judge, wait_for_more
+from trouble import cut_at_commit, network_silent, network_slow
 
 pytestmark = pytest.mark.fault("I1 I2 I8", bound_s=5)
 kTenants = [f"tenant-{number:03d}" for number in range(60)]
-kSoon_s = 60
 kCuts = 5
 
 
@@ -44,8 +43,7 @@ def test_connection_cut_at_a_commit(deployment, ingester, producer, proxy, recov
     """Before it reaches the server; after it did, and before its answer comes back."""
     for _ in range(kCuts):
         wait_for_more(deployment, 100, "before the next cut")
-        proxy.cut_at_commit = moment
-        wait_until(lambda: proxy.cut_at_commit is None, kSoon_s, "a commit to cut")
+        cut_at_commit(proxy, moment)
         recovery.measure(deployment, producer.sent + 1)
     assert ingester.metric("sealstream_db_in_doubt_total", resolution=resolution) > 0
     finish(deployment, producer)
@@ -70,19 +68,12 @@ def test_connections_half_closed(deployment, producer, proxy, recovery, side):
 
 
 def test_connections_that_are_slow(deployment, producer, proxy, recovery):
-    proxy.delay_s = 0.1
-    wait_for_more(deployment, 1_000, "over a slow network")
-    proxy.delay_s = 0.0
+    network_slow(proxy, deployment)
     recovery.measure(deployment, producer.sent + 1)
     finish(deployment, producer)
 
 
 def test_connections_that_swallow_everything(deployment, ingester, producer, proxy, recovery):
-    """Until the network ends them; the ingester is not ready meanwhile, and alive."""
-    proxy.swallows = True
-    ingester.wait(lambda: "database" in ingester.failing_checks(), kSoon_s, "to say that the database does not answer")
-    assert ingester.get("/livez")[0] == 200
-    proxy.swallows = False
-    proxy.cut()
+    network_silent(proxy, ingester)
     recovery.measure(deployment, producer.sent + 1)
     finish(deployment, producer)

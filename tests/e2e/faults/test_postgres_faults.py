@@ -6,7 +6,6 @@ Method: the server itself is killed, restarted, locked or cut off under a produc
 import socket
 from itertools import cycle
 
-import psycopg
 import pytest
 from deployment import wait_until
 from full_disk import FillableCluster
@@ -14,6 +13,7 @@ from observe import observe
 from pooler import TransactionPooler
 from producers import ContinuousProducer, Producer, event
 from recovery import judge, wait_for_more
+from trouble import deadlocked, disk_full, heads_locked, postgres_killed
 
 pytestmark = pytest.mark.fault("I1 I5 I8", bound_s=5)
 kTenants = [f"tenant-{number:03d}" for number in range(60)]
@@ -25,11 +25,7 @@ def test_postgresql_killed_and_started_again(deployment, postgres, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         for _ in range(3):
             wait_for_more(deployment, 300, "before PostgreSQL is killed")
-            postgres.kill()
-            wait_until(lambda: ingester.get("/readyz")[0] == 503, kSoon_s, "not ready while PostgreSQL is down")
-            assert list(ingester.failing_checks()) == ["database"]
-            assert ingester.get("/livez")[0] == 200, "a database that is away is no reason to kill the ingester"
-            postgres.start()
+            postgres_killed(postgres, ingester)
             recovery.measure(deployment, producer.sent + 1)
             ingester.wait_ready()
             observe(deployment.uri_for_checker(), deployment.keyring, deployment.observations)
@@ -92,12 +88,9 @@ def test_connection_lost_before_a_commit_goes_through(deployment, recovery):
 
 def test_a_lock_that_somebody_holds_only_delays(deployment, recovery):
     ingester = deployment.ingester()
-    with Producer(deployment) as producer:
-        with psycopg.connect(deployment.uri_for_checker()) as holder:
-            holder.execute("LOCK TABLE audit.chain_heads IN ACCESS EXCLUSIVE MODE")
-            producer.send_events(300, kTenants).flush()
-            wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits")
-        recovery.measure(deployment, 300)
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
+        heads_locked(deployment)
+        recovery.measure(deployment, producer.sent + 1)
     assert ingester.metric("sealstream_records_quarantined_total") == 0
     judge(deployment, producer)
 
@@ -134,33 +127,22 @@ def fillable(server_directory):
 
 
 def test_a_full_disk(fillable, deploy, recovery):
-    """No file of the server can grow. Where its WAL needs another segment it ends all sessions, or itself."""
+    """No file of the server can grow."""
     deployment = deploy(postgres=fillable)
     ingester = deployment.ingester()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the disk is full")
-        fillable.fill()
-        ingester.wait(lambda: "No space left on device" in ingester.failing_checks().get("database", ""), kSoon_s,
-                      "to say that the disk is full")
-        assert ingester.get("/livez")[0] == 200
-        fillable.free()
+        disk_full(fillable, ingester)
         recovery.measure(deployment, producer.sent + 1)
     judge(deployment, producer)
     assert ingester.metric("sealstream_records_quarantined_total") == 0
 
 
 def test_a_deadlock(deployment, recovery):
-    """A session that locks heads before partitions; the ingester is the one that PostgreSQL ends the wait of."""
     ingester = deployment.ingester()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the deadlock")
-        with psycopg.connect(deployment.uri_for_checker()) as rival:
-            rival.execute("SET deadlock_timeout = '1h'")
-            rival.execute("SELECT 1 FROM audit.chain_heads FOR UPDATE")
-            wait_until(lambda: deployment.writers("wait_event_type = 'Lock'") > 0, kSoon_s, "a batch that waits for a head")
-            rival.execute("SELECT 1 FROM audit.partitions FOR UPDATE")
-            ingester.wait(lambda: ingester.metric("sealstream_db_errors_total", sqlstate_class="40") > 0, kSoon_s,
-                          "to hear that it was in a deadlock")
+        deadlocked(deployment, ingester)
         recovery.measure(deployment, producer.sent + 1)
     judge(deployment, producer)
 

@@ -6,17 +6,15 @@ independent checker judges at the end.
 """
 
 import json
-import resource
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import preload
 import pytest
-from deployment import wait_until
 from producers import ContinuousProducer, Producer
 from recovery import judge, wait_for_more
+from trouble import no_descriptor_left, scraped_without_a_pause, told_to_reload
 
 kTenants = [f"tenant-{number:03d}" for number in range(60)]
 kSoon_s = 60
@@ -63,10 +61,7 @@ def test_sighup_with_a_bad_file_and_with_a_good_one(deployment, recovery):
                 ("ingest: [", "reload_failed", "what was in force stays"),
                 (json.dumps(good | {"ingest": {"batch_rows": 0}}), "reload_failed", "ingest.batch_rows"),
                 (json.dumps(good | {"ingest": {"batch_rows": 3, "lanes": 7}}), "reloaded", "a restart takes ingest.lanes")):
-            ingester.config.write_text(text)
-            ingester.signal(signal.SIGHUP)
-            ingester.wait(lambda: any(line["event"] == event and words in line["msg"] for line in ingester.log_events()),
-                          kSoon_s, f"to say: {words}")
+            told_to_reload(ingester, text, event, words)
             recovery.measure(deployment, producer.sent + 1)
         full = ingester.metric("sealstream_batches_total", flush_reason="rows")
         ingester.wait(lambda: ingester.metric("sealstream_batches_total", flush_reason="rows") > full, kSoon_s,
@@ -99,15 +94,10 @@ def test_the_clock_jumps(deployment, tmp_path, recovery, jump):
 
 @pytest.mark.fault("I1 I8 I9", bound_s=5)
 def test_no_descriptor_is_left(deployment, recovery):
-    """So that PostgreSQL's connections cannot be opened again, and nobody can ask how it is."""
     ingester = deployment.ingester()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before descriptors are scarce")
-        soft, hard = resource.prlimit(ingester.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(ingester.pid, resource.RLIMIT_NOFILE, (3, hard))
-        deployment.end_writers()
-        wait_until(lambda: "Too many open files" in ingester.log.read_text(), kSoon_s, "it to say so")
-        resource.prlimit(ingester.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        no_descriptor_left(deployment, ingester)
         recovery.measure(deployment, producer.sent + 1)
         ingester.wait_ready()
     judge(deployment, producer)
@@ -125,20 +115,10 @@ def test_a_backlog_in_256_mib_of_memory(deployment, recovery):
 
 @pytest.mark.fault("I8 I9", bound_s=5)
 def test_a_storm_of_scrapes(deployment, recovery):
-    """Sixteen scrapers that ask again at once, for as long as 3,000 records take."""
     ingester = deployment.ingester()
-    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer, ThreadPoolExecutor(16) as scrapers:
+    with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the storm")
-        goal = deployment.sealed() + 3_000
-        storm = [scrapers.submit(scrape_until, ingester, lambda: deployment.sealed() >= goal) for _ in range(16)]
-        answers = [answer for scraper in storm for answer in scraper.result(kSoon_s)]
+        answers = scraped_without_a_pause(deployment, ingester)
         recovery.measure(deployment, producer.sent + 1)
     assert len(answers) > 500 and set(answers) == {200}
     judge(deployment, producer)
-
-
-def scrape_until(ingester, done):
-    answers = []
-    while not done():
-        answers += [ingester.get("/metrics")[0] for _ in range(10)]
-    return answers
