@@ -11,10 +11,8 @@ sealed that was acknowledged when it died, where it is not killed again meanwhil
 
 import argparse
 import itertools
-import os
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -26,17 +24,11 @@ sys.path[:0] = [str(kRoot / "tests" / "e2e")]
 from crashes import Crashes  # noqa: E402
 from deployment import Deployment  # noqa: E402
 from observe import observe  # noqa: E402
-from servers import KafkaBroker, PostgresCluster  # noqa: E402
-from traffic import Traffic  # noqa: E402
+from own_servers import own_servers  # noqa: E402
+from traffic import Traffic, rounds  # noqa: E402
 
 kSabotaged = kRoot / "build" / "sabotage" / "src" / "app" / "sealstream"
 kCyclesBetweenVerdicts = 50
-
-
-def rounds(points, dice):
-    """Every point once, in some order; then again."""
-    while True:
-        yield from dice.sample(points, len(points))
 
 
 def run(crashes, deployment, dice, cycles):
@@ -71,17 +63,14 @@ def main():
     print(f"{options.cycles} cycles from seed {options.seed}", flush=True)
     dice = random.Random(options.seed)
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="sealstream-crash-") as scratch:
-        os.chmod(scratch, 0o711)  # the user postgres must pass
-        directory = Path(scratch)
-        with PostgresCluster(directory / "postgres", {"fsync": "off"}) as postgres, KafkaBroker(directory / "kafka") as kafka:
-            deployment = Deployment(postgres, kafka, directory)
-            deployment.binary = kSabotaged
-            deployment.migrate()
-            with psycopg.connect(deployment.uri_for_checker(), autocommit=True) as session:
-                crashes = Crashes(deployment, session, dice)
-                run(crashes, deployment, dice, options.cycles)
-            deployment.close()
+    with own_servers("crash") as servers:
+        deployment = Deployment(*servers)
+        deployment.binary = kSabotaged
+        deployment.migrate()
+        with psycopg.connect(deployment.uri_for_checker(), autocommit=True) as session:
+            crashes = Crashes(deployment, session, dice)
+            run(crashes, deployment, dice, options.cycles)
+        deployment.close()
     print_table(crashes)
     never = [point for point in crashes.points if not crashes.kills[point]]
     assert not never, f"never reached: {never}"

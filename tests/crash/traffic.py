@@ -1,4 +1,4 @@
-"""A producer that never stops, and how long it takes until what it sent before a death is sealed."""
+"""A producer that never stops, what happens meanwhile, and how long it takes until what it sent before a death is sealed."""
 
 import itertools
 import time
@@ -12,8 +12,8 @@ kTenants = [f"tenant-{number:02d}" for number in range(40)]
 class Traffic(ContinuousProducer):
     """Events of all families, some twice, some that are none. ends: the end of what each partition acknowledged so far."""
 
-    def __init__(self, deployment, dice, ends):
-        super().__init__(deployment, kTenants, rate_per_s=150)
+    def __init__(self, deployment, dice, ends, rate_per_s=150):
+        super().__init__(deployment, kTenants, rate_per_s)
         self._dice = dice
         self._ends = ends
         self._events = (event for _ in itertools.count() for event in full_events(dice.choice(kTenants)))
@@ -30,6 +30,12 @@ class Traffic(ContinuousProducer):
     def _acknowledged(self, place):
         partition, offset = place
         self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+
+
+def rounds(names, dice):
+    """Everything that can happen once, in some order; then again."""
+    while True:
+        yield from dice.sample(names, len(names))
 
 
 class Recovery:

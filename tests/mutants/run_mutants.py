@@ -8,17 +8,14 @@ mutant was caught, and what was said is what must break where it lives.
 """
 
 import argparse
-import os
 import re
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from catchers import Checker, Servers, simulation, tests
+from own_servers import own_servers
 from scenarios import aborted_transactions, backend_ended_after_the_offsets
-from servers import KafkaBroker, PostgresCluster
 
 
 @dataclass(frozen=True)
@@ -82,11 +79,8 @@ def main():
     names = parser.parse_args().mutants
     begin = time.monotonic()
     mutants = [mutant for mutant in kMutants if not names or mutant.name in names]
-    with tempfile.TemporaryDirectory(prefix="sealstream-mutants-") as scratch:
-        os.chmod(scratch, 0o711)  # the user postgres must pass
-        directory = Path(scratch)
-        with PostgresCluster(directory / "postgres", {"fsync": "off"}) as postgres, KafkaBroker(directory / "kafka") as kafka:
-            wrong = run(mutants, Servers(postgres, kafka, directory))
+    with own_servers("mutants") as servers:
+        wrong = run(mutants, Servers(*servers))
     for line in wrong:
         print(f"NOT CAUGHT: {line}")
     print(f"{len(mutants)} mutants in {time.monotonic() - begin:.0f} s, {len(wrong)} not caught")
