@@ -238,11 +238,15 @@ class Deployment:
         return self.ask("SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions")[0][0]
 
     def wait_sealed(self, records, deadline_s=60):
+        self.wait(lambda: self.sealed() >= records, deadline_s, f"{records} records to be sealed")
+
+    def wait(self, condition, deadline_s, what):
+        """Until the condition holds; says where everybody stands if it does not."""
         try:
-            wait_until(lambda: self.sealed() >= records, deadline_s, f"{records} records to be sealed")
+            wait_until(condition, deadline_s, what)
         except TimeoutError as late:
             logs = "\n".join(f"{i.name}: {i.get('/readyz')}\n{log_tail(i.log)}" for i in self.ingesters)
-            raise AssertionError(f"{late}; {self.sealed()} are\n{logs}") from late
+            raise AssertionError(f"{late}; {self.sealed()} records are sealed\n{logs}") from late
 
     def check(self, planted=()):
         """The independent checker: every invariant over the producer's history, Kafka and PostgreSQL."""
