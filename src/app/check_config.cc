@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/json_writer.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -89,7 +90,8 @@ std::string findings_text(const std::vector<Finding>& findings) {
   for (const bool ok : {false, true}) {
     for (const Finding& finding : findings) {
       if (finding.ok == ok)
-        text += (ok ? "ok     " : "wrong  ") + finding.check + ": " + finding.sentence + "\n";
+        text +=
+            (ok ? "ok     " : "wrong  ") + finding.check + ": " + without_secrets(finding.sentence) + "\n";
     }
   }
   return text;
@@ -100,7 +102,7 @@ std::string findings_json(const std::vector<Finding>& findings) {
   json.begin_object().member("ok", all_ok(findings)).key("findings").begin_array();
   for (const Finding& finding : findings) {
     json.begin_object().member("check", finding.check).member("ok", finding.ok);
-    json.member("sentence", finding.sentence).end_object();
+    json.member("sentence", without_secrets(finding.sentence)).end_object();
   }
   return json.end_array().end_object().text() + "\n";
 }

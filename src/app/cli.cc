@@ -7,6 +7,7 @@
 #include "app/exit_codes.h"
 #include "postgres/database_error.h"
 #include "postgres/migrate.h"
+#include "sealstream/core/secrets.h"
 #include "sealstream/ingest/ledger.h"
 #include "sealstream/ingest/source.h"
 
@@ -14,7 +15,8 @@ namespace sealstream {
 namespace {
 
 int complain(const Terminal& terminal, int code, const std::string& sentence) {
-  terminal.err << (terminal.color ? "\033[31merror:\033[0m " : "error: ") << sentence << "\n";
+  terminal.err << (terminal.color ? "\033[31merror:\033[0m " : "error: ") << without_secrets(sentence)
+               << "\n";
   return code;
 }
 

@@ -1,11 +1,13 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ostream>
 #include <sstream>
 
 #include "app/exit_codes.h"
 #include "app/suggest.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -404,6 +406,11 @@ void CommandLine::add_version() {
 }
 
 int CommandLine::run(const std::vector<std::string>& words) {
+  if (std::ranges::any_of(words, holds_secret)) {
+    throw UsageError(
+        "an argument holds a secret, which everybody on this machine can read now; leave it out, and replace "
+        "it where it is used");
+  }
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app_->parse(reversed);

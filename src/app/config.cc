@@ -10,6 +10,7 @@
 
 #include "app/secret_file.h"
 #include "kafka/options.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -83,7 +84,7 @@ IngestOptions ingest_options(const Settings& settings) {
   ingest.accept_create_time = flag(settings, "kafka.accept_create_time");
   ingest.start_new_partitions_at_end = settings.at("kafka.new_partitions_start").text == "end";
   const std::string& owner = settings.at("ingest.owner").text;
-  ingest.owner = owner.empty() ? host_and_process() : owner;
+  ingest.owner = owner.empty() ? without_secrets(host_and_process()) : owner;
   return ingest;
 }
 
@@ -93,6 +94,7 @@ class Checks {
   explicit Checks(const Config& config) : config_(config) {}
 
   std::vector<std::string> findings() && {
+    check_names();
     check_brokers();
     check_properties();
     check_property_files();
@@ -111,6 +113,23 @@ class Checks {
     findings_.push_back(where.text() + ": " + std::string(path) + ": " + sentence);
   }
 
+  /// Names of ours are told to other systems, which log them, and stand in our tables.
+  void check_names() {
+    for (const ConfigKey& key : config_keys()) {
+      const Setting& setting = config_.settings.at(key.path);
+      const bool ours = key.path != "kafka.brokers" && key.path != "postgres.host";
+      const bool name = key.type == KeyType::text || key.type == KeyType::texts;
+      if (ours && name && (holds_secret(setting.text) || std::ranges::any_of(setting.items, holds_secret)))
+        complain(key.path, "holds a secret; secrets come only from files");
+    }
+  }
+
+  /// One of a list, as a finding may name it: what was cut out of a URL with a password has its shape no
+  /// more.
+  static std::string quoted(const std::string& item, const std::string& list) {
+    return list.find('@') != list.npos || holds_secret(list) ? "one of them" : "\"" + item + "\"";
+  }
+
   void check_brokers() {
     std::istringstream list(config_.kafka.brokers);
     std::vector<std::string> remote;
@@ -118,14 +137,16 @@ class Checks {
       broker.erase(0, broker.find_first_not_of(' '));
       const auto endpoint = parse_endpoint(broker);
       if (!endpoint || endpoint->port == 0) {
-        complain("kafka.brokers", "\"" + broker + "\" is no broker; allowed: host:port, separated by commas");
+        complain("kafka.brokers", quoted(broker, config_.kafka.brokers) +
+                                      " is no broker; allowed: host:port, separated by commas");
       } else if (!is_loopback(endpoint->host)) {
         remote.push_back(endpoint->host);
       }
     }
     const std::string weakness = plaintext_weakness();
     if (remote.empty() || weakness.empty() || flag(config_.settings, "kafka.allow_plaintext")) return;
-    complain("kafka.brokers", remote.front() + " is not this machine, and " + weakness +
+    complain("kafka.brokers", quoted(remote.front(), config_.kafka.brokers) + " is not this machine, and " +
+                                  weakness +
                                   "; set kafka.properties security.protocol to ssl or sasl_ssl, or "
                                   "kafka.allow_plaintext to true");
   }
@@ -148,7 +169,7 @@ class Checks {
     return "";
   }
 
-  static bool holds_secret(std::string_view property) {
+  static bool is_secret(std::string_view property) {
     static constexpr std::string_view kParts[] = {"password", "secret", "key.pem", "oauthbearer.config"};
     return std::ranges::any_of(
         kParts, [&](std::string_view part) { return property.find(part) != std::string_view::npos; });
@@ -157,7 +178,7 @@ class Checks {
   void check_properties() {
     for (const auto& [name, value] : config_.kafka.properties) {
       const std::string path = "kafka.properties." + name;
-      if (holds_secret(name)) {
+      if (is_secret(name) || holds_secret(value)) {
         complain("kafka.properties", path,
                  "holds a secret: put it into a file and name that under kafka.property_files");
       } else if (const auto problem = property_problem(name, value)) {
@@ -182,12 +203,12 @@ class Checks {
     std::istringstream list(config_.postgres.host);
     for (std::string host; std::getline(list, host, ',');) {
       if (host.empty() || host.starts_with(' ')) {
-        complain("postgres.host",
-                 "\"" + host + "\" is no host; allowed: hosts separated by commas, without blanks");
+        complain("postgres.host", quoted(host, config_.postgres.host) +
+                                      " is no host; allowed: hosts separated by commas, without blanks");
       } else if (!is_loopback(host) && config_.postgres.sslmode != "verify-full" &&
                  !flag(config_.settings, "postgres.allow_plaintext")) {
         complain("postgres.sslmode", "\"" + config_.postgres.sslmode + "\" works only on this machine, and " +
-                                         host +
+                                         quoted(host, config_.postgres.host) +
                                          " is not; allowed: verify-full, or postgres.allow_plaintext: true");
       }
     }
@@ -220,7 +241,7 @@ Config make_config(const std::string& file, const std::string& yaml, const Envir
   config.http = *parse_endpoint(config.settings.at("http.listen").text);
   config.log = {config.settings.at("log.level").text, config.settings.at("log.format").text};
   for (auto& [name, path] : config.kafka.property_files) {
-    path = (std::filesystem::absolute(file).parent_path() / path).lexically_normal().string();
+    path = (std::filesystem::absolute(file).parent_path() / path).string();
   }
   std::vector<std::string> findings = Checks(config).findings();
   if (!findings.empty()) throw ConfigError(std::move(findings));

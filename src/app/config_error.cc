@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "sealstream/core/secrets.h"
+
 namespace sealstream {
 namespace {
 
 /// A file may hold anything, and a finding names what it holds.
-const std::vector<std::string>& without_controls(std::vector<std::string>& lines) {
+const std::vector<std::string>& harmless(std::vector<std::string>& lines) {
   for (std::string& line : lines) {
+    line = without_secrets(line);
     std::replace_if(
         line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   }
@@ -30,6 +33,6 @@ std::string Origin::text() const {
 }
 
 ConfigError::ConfigError(std::vector<std::string> findings)
-    : std::runtime_error(joined(without_controls(findings))), findings_(std::move(findings)) {}
+    : std::runtime_error(joined(harmless(findings))), findings_(std::move(findings)) {}
 
 }  // namespace sealstream

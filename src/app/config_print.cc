@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "app/json_writer.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -19,6 +20,17 @@ std::vector<std::string_view> parts(std::string_view path) {
   }
   out.push_back(path);
   return out;
+}
+
+/// A setting as it may be shown: whatever was written where a name or a path belongs.
+Setting shown(Setting setting) {
+  setting.text = without_secrets(setting.text);
+  for (std::string& item : setting.items) item = without_secrets(item);
+  std::map<std::string, std::string> entries;
+  for (const auto& [name, value] : setting.entries)
+    entries.emplace(without_secrets(name), without_secrets(value));
+  setting.entries = std::move(entries);
+  return setting;
 }
 
 /// Calls `open` and `close` as sections begin and end, and `each` for the keys between them, in their order.
@@ -196,7 +208,7 @@ std::string effective_yaml(const Config& config) {
                 std::size_t depth) { out += std::string(2 * depth, ' ') + std::string(section) + ":\n"; },
             [](std::size_t) {},
             [&](const ConfigKey& key, std::string_view name, std::size_t depth) {
-              const Setting& setting = config.settings.at(key.path);
+              const Setting setting = shown(config.settings.at(key.path));
               const std::string indent(2 * depth, ' ');
               out += indent + std::string(name) + ": " + yaml_value(key, setting) + "  # " +
                      setting.origin.text() + "\n";
@@ -211,7 +223,7 @@ std::string effective_json(const Config& config) {
   walk_keys([&](std::string_view section, std::size_t) { json.key(section).begin_object(); },
             [&](std::size_t) { json.end_object(); },
             [&](const ConfigKey& key, std::string_view name, std::size_t) {
-              const Setting& setting = config.settings.at(key.path);
+              const Setting setting = shown(config.settings.at(key.path));
               json.key(name);
               write_json_value(json, key, setting);
               if (key.path.ends_with(".password_file") && !setting.text.empty())

@@ -8,7 +8,7 @@
 namespace sealstream {
 
 /// What is in force, as YAML that can be read again, with where each value came from. Secrets, which lie in
-/// files, stand as *** in comments.
+/// files, stand as *** in comments; one that stands where none belongs is replaced by its rule.
 std::string effective_yaml(const Config& config);
 
 /// The same as one JSON object, nested as the file is, with "***" in the place of each secret.

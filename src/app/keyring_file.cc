@@ -12,6 +12,7 @@
 #include "app/moment.h"
 #include "app/secret_file.h"
 #include "app/suggest.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -34,7 +35,7 @@ std::optional<PersonalKey> parse_key(std::string_view hex) {
 }
 
 bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](unsigned char c) {
+  return !id.empty() && id.size() <= 64 && !holds_secret(id) && std::ranges::all_of(id, [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
   });
 }

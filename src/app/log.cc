@@ -4,6 +4,7 @@
 
 #include "app/json_writer.h"
 #include "app/moment.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -45,7 +46,7 @@ void Log::write(LogLevel level, std::string_view event, std::string_view message
       return;
     }
   }
-  sink_(level, line(now, level, event, message, fields, suppressed));
+  sink_(level, line(now, level, event, without_secrets(message), fields, suppressed));
 }
 
 void Log::flush_suppressed() {

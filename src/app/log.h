@@ -37,8 +37,8 @@ using LogSink = std::function<void(LogLevel, const std::string& line)>;
 LogSink stderr_sink(bool color);
 
 /// Thread-safe. Of one event at most kLinesPerWindow lines a window are written; the rest is counted, and the
-/// count follows. Payloads, keys and connection strings must not be passed in; control characters are
-/// escaped.
+/// count follows. Payloads, keys and connection strings must not be passed in; what librdkafka, libpq and a
+/// server say may be, since secrets are replaced. Control characters are escaped.
 class Log {
  public:
   static constexpr int kLinesPerWindow = 10;

@@ -79,7 +79,8 @@ class Reader {
       if (!root.IsNull()) read_section("", root);
     } catch (const YAML::Exception& error) {
       Origin place{file_, error.mark.line + 1, error.mark.column + 1, ""};
-      throw ConfigError(place.text() + ": not YAML: " + error.msg);
+      // Behind a colon stands what was found there: a password that begins with '*' is an alias to YAML.
+      throw ConfigError(place.text() + ": not YAML: " + error.msg.substr(0, error.msg.find(':')));
     }
     read_environment();
     fill_defaults();
@@ -273,7 +274,7 @@ class Reader {
 
   static std::string from_folder_of(const std::string& file, const std::string& path) {
     if (path.empty()) return path;
-    return (std::filesystem::absolute(file).parent_path() / path).lexically_normal().string();
+    return (std::filesystem::absolute(file).parent_path() / path).string();
   }
 
   const std::string& file_;

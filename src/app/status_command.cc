@@ -10,6 +10,7 @@
 #include "postgres/migrations.h"
 #include "postgres/readers.h"
 #include "sealstream/core/json_text.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 namespace {
@@ -27,7 +28,7 @@ struct Instance {
 Instance ask_instance(const Endpoint& endpoint) {
   const bool any = endpoint.host == "0.0.0.0" || endpoint.host == "::";
   const std::string host = any ? "localhost" : endpoint.host;
-  Instance instance{host + ":" + std::to_string(endpoint.port),
+  Instance instance{without_secrets(host) + ":" + std::to_string(endpoint.port),
                     http_get(host, endpoint.port, "/readyz", kInstanceTimeout), std::nullopt};
   if (!instance.ready) return instance;
   const auto answer = http_get(host, endpoint.port, "/v1/status", kInstanceTimeout);

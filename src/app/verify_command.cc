@@ -10,6 +10,7 @@
 #include "app/moment.h"
 #include "app/progress.h"
 #include "app/verify.h"
+#include "sealstream/core/secrets.h"
 
 namespace sealstream {
 
@@ -27,7 +28,8 @@ int verify_command(const Config& config, const VerifyRequest& request, const Ter
   if (std::filesystem::exists(config.keyring_file)) {
     keyring = read_keyring(config.keyring_file);
   } else {
-    terminal.err << "warning: " << config.keyring_file << " is not there: personal values are not opened\n";
+    terminal.err << "warning: " << without_secrets(config.keyring_file)
+                 << " is not there: personal values are not opened\n";
   }
   const ConnectionOptions auditor = connection_options(config.postgres, config.postgres.auditor);
   LedgerReader reader(auditor);

@@ -294,6 +294,11 @@ std::optional<std::string> redact(std::string_view text, std::span<std::uint32_t
   return redacted;
 }
 
+std::string without_secrets(std::string_view text) {
+  std::vector<std::uint32_t> uncounted(secret_rules().size());
+  return redact(text, uncounted).value_or(std::string(text));
+}
+
 std::optional<std::string> redact_member(bool named_secret, std::string_view text,
                                          std::span<std::uint32_t> hits) {
   if (!named_secret || text.size() < kShortestNamedSecret) return redact(text, hits);

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "sealstream/core/secrets.h"
+
 namespace sealstream {
 namespace {
 
@@ -85,8 +87,9 @@ class Session : public std::enable_shared_from_this<Session<State>> {
   void answer(const beast::error_code& error) {
     if (error && code_of(error) == 0) return;
     const http::request<http::empty_body>& request = parser_.get();
-    const HttpResponse response = error ? refusal(code_of(error), "the request is not accepted")
-                                        : server_->respond(request.method(), std::string(request.target()));
+    HttpResponse response = error ? refusal(code_of(error), "the request is not accepted")
+                                  : server_->respond(request.method(), std::string(request.target()));
+    response.body = without_secrets(response.body);
     server_->answered(response.code);
     response_.result(static_cast<unsigned>(response.code));
     response_.set(http::field::content_type, response.content_type);
@@ -95,7 +98,7 @@ class Session : public std::enable_shared_from_this<Session<State>> {
     if (response.code == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(false);
     response_.content_length(response.body.size());
-    if (request.method() != http::verb::head) response_.body() = response.body;
+    if (request.method() != http::verb::head) response_.body() = std::move(response.body);
     stream_.expires_after(server_->limits.write_timeout);
     http::async_write(
         stream_, response_,

@@ -101,6 +101,24 @@ TEST(CommandLine, RefusesWhatIsMissingOrTooMuch) {
   }
 }
 
+TEST(CommandLine, RefusesASecretWhereverItStandsAndDoesNotRepeatIt) {
+  const std::string secret = "sk-ant-hunter2hunter2hunter2";
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{secret},
+                                             {"run", "--config", secret},
+                                             {"run", "--" + secret},
+                                             {"verify", "--tenant", secret},
+                                             {"verify", "--tenant=" + secret},
+                                             {"quarantine", "show", secret + "/0/0/0"},
+                                             {"anomalies", "resolve", "x", "--reason", "leaked " + secret},
+                                             {"erase", "--tenant", "acme", "--user", secret}}) {
+    const Answer answer = ask(words);
+    EXPECT_EQ(answer.code, kExitUsage);
+    EXPECT_THAT(answer.err, AllOf(HasSubstr("an argument holds a secret"), Not(HasSubstr("hunter2"))));
+    EXPECT_EQ(answer.out, "");
+  }
+}
+
 TEST(Version, IsToldForPeopleAndForPrograms) {
   EXPECT_THAT(ask({"version"}).out, StartsWith("sealstream "));
   EXPECT_EQ(ask({"--version"}).out, ask({"version"}).out);

@@ -83,6 +83,20 @@ TEST_F(PrintedConfig, MasksSecrets) {
   }
 }
 
+TEST_F(PrintedConfig, ReplacesSecretsThatStandWhereNoneBelongs) {
+  const Config config =
+      make_config("sealstream.yaml",
+                  "kafka: {brokers: 'sk-ant-hunter2hunter2hunter2:9092', allow_plaintext: true,"
+                  " property_files: {sk-ant-hunter2hunter2hunter2: sk-ant-hunter2hunter2hunter2}}\n"
+                  "postgres: {host: 'postgresql://bob:hunter2@localhost/', database: audit}\n"
+                  "keyring_file: sk-ant-hunter2hunter2hunter2\n",
+                  {});
+  for (const std::string& text : {effective_yaml(config), effective_json(config)}) {
+    EXPECT_THAT(text, Not(HasSubstr("hunter2")));
+    EXPECT_THAT(text, HasSubstr("[REDACTED:anthropic-key]"));
+  }
+}
+
 TEST_F(PrintedConfig, CanBeReadAgain) {
   const Config first = config();
   const Config again = make_config(directory.path("other.yaml"), effective_yaml(first), {});

@@ -91,6 +91,38 @@ TEST(Config, NeverEchoesTheValueOfAnUnknownKey) {
   EXPECT_THAT(findings("postgres_password: hunter2\n"), ElementsAre(Not(HasSubstr("hunter2"))));
 }
 
+TEST(Config, NeverEchoesASecret) {
+  const std::string secret = "sk-ant-hunter2hunter2hunter2";
+  for (const std::string& yaml : std::vector<std::string>{
+           secret + ": 1",
+           "log: {level: " + secret + "}",
+           "log: {" + secret + ": info}",
+           "http: {listen: 'https://bob:hunter2@localhost/'}",
+           "kafka: {brokers: 'bob:hunter2@localhost:9092'}",
+           "kafka: {brokers: 'sasl://bob:hunter2,more@localhost:9092'}",
+           "kafka: {brokers: 'bob,hunter2@elsewhere:9092'}",
+           "kafka: {properties: {" + secret + ": 1}}",
+           "kafka: {properties: {client.rack: " + secret + "}}",
+           "kafka: {properties: {sasl.password: hunter2}}",
+           "kafka: {property_files: {" + secret + ": {}}}",
+           "postgres: {host: ' bob:hunter2@localhost', sslmode: disable}",
+           "postgres: {host: 'postgresql://bob:hunter2@elsewhere/audit', sslmode: disable}",
+           "postgres: {writer: {password: *hunter2}}",
+           "postgres: {writer: {password: \"hunter2\\hunter2\"}}",
+       }) {
+    EXPECT_THAT(findings_of(yaml), AllOf(Not(IsEmpty()), testing::Each(Not(HasSubstr("hunter2"))))) << yaml;
+  }
+  EXPECT_THAT(findings("", {{"SEALSTREAM__" + secret, "1"}}), ElementsAre(Not(HasSubstr("hunter2"))));
+}
+
+TEST(Config, RefusesASecretAsAName) {
+  for (const std::string name : {"INGEST__OWNER", "POSTGRES__WRITER__USER", "POSTGRES__DATABASE",
+                                 "KAFKA__TOPICS", "KAFKA__GROUP_ID", "KAFKA__GROUP_INSTANCE_ID"}) {
+    EXPECT_THAT(findings("", {{"SEALSTREAM__" + name, "sk-ant-hunter2hunter2hunter2"}}),
+                ElementsAre(AllOf(HasSubstr(name), HasSubstr("holds a secret"), Not(HasSubstr("hunter2")))));
+  }
+}
+
 TEST(Config, SaysWhichValuesAreAllowed) {
   EXPECT_THAT(
       findings("ingest: {linger_ms: -1}\n"),
@@ -200,9 +232,9 @@ TEST(Plaintext, ReachesKafkaOnThisMachineOnly) {
     std::string yaml = remote;
     return findings_of(yaml.replace(yaml.find('%'), 1, more));
   };
-  EXPECT_THAT(with(""),
-              ElementsAre(AllOf(HasSubstr("test.yaml:1:9: kafka.brokers: kafka.example is not this machine"),
-                                HasSubstr("security.protocol"))));
+  EXPECT_THAT(with(""), ElementsAre(AllOf(
+                            HasSubstr("test.yaml:1:9: kafka.brokers: \"kafka.example\" is not this machine"),
+                            HasSubstr("security.protocol"))));
   EXPECT_THAT(with(", allow_plaintext: true"), IsEmpty());
   EXPECT_THAT(with(", properties: {security.protocol: SASL_SSL}"), IsEmpty());
   EXPECT_THAT(with(", properties: {security.protocol: sasl_plaintext}"),

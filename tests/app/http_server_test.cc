@@ -71,6 +71,7 @@ class HttpServerTest : public testing::Test {
             {"/readyz", [] { return HttpResponse{.code = 503, .body = "{\"ok\":false}\n"}; }},
             {"/large",
              [] { return HttpResponse{.content_type = "text/plain", .body = std::string(3'000'000, 'x')}; }},
+            {"/talkative", [] { return HttpResponse{.body = "postgresql://bob:hunter2@host\n"}; }},
             {"/broken", []() -> HttpResponse { throw std::runtime_error("secret reason"); }}},
         [this](int code) { last_code_ = code; }, limits);
     port_ = server_->port();
@@ -139,6 +140,12 @@ TEST_F(HttpServerTest, AnswersHeadWithoutABody) {
   const std::string answer = RawClient(port_).ask("HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Content-Length: 12\r\n"),
                             testing::EndsWith("\r\n\r\n")));
+}
+
+TEST_F(HttpServerTest, ReplacesSecrets) {
+  start();
+  EXPECT_THAT(get("/talkative"),
+              AllOf(HasSubstr("postgresql://[REDACTED:url-credentials]@host"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(HttpServerTest, SaysNothingAboutABrokenHandler) {

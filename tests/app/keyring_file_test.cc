@@ -69,6 +69,8 @@ TEST(Keyring, NamesThePlaceOfWhatIsWrong) {
   EXPECT_THAT(refusal("keys:\n" + entry("a", "yesterday")),
               AllOf(HasSubstr("k.yaml:2:"), HasSubstr("from: allowed")));
   EXPECT_THAT(refusal("keys:\n" + entry("a b", "2026-01-01")), HasSubstr("id: allowed"));
+  EXPECT_THAT(refusal("keys:\n" + entry("sk-ant-hunter2hunter2hunter2", "2026-01-01")),
+              HasSubstr("id: allowed"));
   EXPECT_THAT(refusal("keys:\n" + entry("a", "2026-01-01", kHex + "00")), HasSubstr("64 hex digits"));
   EXPECT_THAT(refusal("keys:\n" + entry("a", "2026-01-01", kHex.substr(0, 63) + "g")),
               HasSubstr("64 hex digits"));

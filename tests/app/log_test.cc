@@ -91,6 +91,11 @@ TEST_F(LogTest, TellsWhatWasLeftOutEvenIfTheEventStops) {
   EXPECT_THAT(lines.back(), HasSubstr(R"("suppressed":2)"));
 }
 
+TEST_F(LogTest, ReplacesSecretsInWhatOthersSaid) {
+  make().write(LogLevel::warning, "kafka_error", "no answer of sasl://bob:hunter2@broker");
+  EXPECT_THAT(lines.at(0), HasSubstr("sasl://[REDACTED:url-credentials]@broker"));
+}
+
 class LoggingProbeTest : public LogTest {
  protected:
   Metrics metrics{{.topics = {"t"}, .version = "1"}};

@@ -28,6 +28,9 @@ bool holds_secret(std::string_view text);
 /// changes nothing.
 std::optional<std::string> redact(std::string_view text, std::span<std::uint32_t> hits);
 
+/// `text` as it may be shown: with every secret replaced by its marker.
+std::string without_secrets(std::string_view text);
+
 /// A refused record as it may be kept: key, value and headers with every secret redacted.
 struct KeptRecord {
   std::optional<std::string> key;
