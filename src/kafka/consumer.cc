@@ -41,6 +41,15 @@ std::vector<PartitionId> ids_of(const rd_kafka_topic_partition_list_s& list) {
   return ids;
 }
 
+/// Of a token that it cannot make librdkafka quotes what it was to be made of, which may be secret.
+std::string without_quotation(std::string_view message) {
+  for (const std::string_view quoted : {"sasl.oauthbearer.config", "SASL/OAUTHBEARER extension"}) {
+    const std::size_t at = message.find(quoted);
+    if (at != message.npos) message = message.substr(0, at + quoted.size());
+  }
+  return std::string(message);
+}
+
 void check_topics(const std::vector<std::string>& topics) {
   for (const std::string& topic : topics) {
     if (!is_topic_name(topic)) {
@@ -210,6 +219,8 @@ void Consumer::leave() {
   release();
 }
 
-void Consumer::failed(const char* code, const char* message) noexcept { probe_.kafka_error(code, message); }
+void Consumer::failed(const char* code, const char* message) noexcept {
+  probe_.kafka_error(code, without_quotation(message));
+}
 
 }  // namespace sealstream

@@ -180,3 +180,20 @@ def test_the_search_finds_what_is_printed():
     secret = kPlants.secret(0, "a value that is not masked")
     assert kPlants.faults([("a text", f"<{secret}>".encode())]) == [
         "rule anthropic-key ('sk-ant-0000000000001234') planted in a value that is not masked found in a text"]
+
+
+def test_a_running_instance_does_not_log_what_a_token_is_made_of(tmp_path):
+    """librdkafka quotes it, without any shape by which it could be found."""
+    configuration = Configuration(tmp_path)
+    token = configuration.secret_file("token", "principal=x hunter2hunter2")
+    config = configuration.with_values("token.yaml", {
+        ("http", "listen"): f"127.0.0.1:{free_port()}", ("kafka", "property_files"): {"sasl.oauthbearer.config": token},
+        ("kafka", "properties"): {"security.protocol": "sasl_plaintext", "sasl.mechanism": "OAUTHBEARER",
+                                  "enable.sasl.oauthbearer.unsecure.jwt": True}})
+    log = tmp_path / "log"
+    with log.open("wb") as output, subprocess.Popen([str(kBinary), "run", "--config", config], stderr=output) as process:
+        try:
+            wait_until(lambda: "Unrecognized sasl.oauthbearer.config" in log.read_text(), 60, "librdkafka to complain")
+        finally:
+            process.kill()
+    assert "hunter2" not in log.read_text()
