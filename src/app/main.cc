@@ -1,9 +1,11 @@
 // sealstream: seals audit events from Kafka into PostgreSQL, exactly once. Everything starts in cli.h.
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <iostream>
 
 #include "app/cli.h"
+#include "app/exit_codes.h"
 
 namespace {
 
@@ -20,6 +22,9 @@ sealstream::Environment read_environment() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A core would hold passwords and what records held before their secrets were replaced. RLIMIT_CORE does
+  // not concern cores that are piped to a program, so nothing may dump this process, nor read its memory.
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return sealstream::kExitBug;
   const sealstream::Environment environment = read_environment();
   const auto no_color = environment.find("NO_COLOR");
   const bool wanted = no_color == environment.end() || no_color->second.empty();
