@@ -9,6 +9,7 @@ import chain
 import jsontext
 from families import TEXT_BOUND
 from jsontext import Number
+from secret_rules import reaches_over
 
 MAX_INTEGER = 2**53 - 1
 DAYS_OF_400_YEARS = 146_097  # Python has no year 0, RFC 3339 has
@@ -206,10 +207,13 @@ def read_path(member, value):
 
 
 def read_server(member, value):
-    """The origin: scheme and host, without credentials. What has no scheme ends at the first /, ? or #."""
+    """The origin: scheme and host, without credentials. What has no scheme ends at the first /, ? or #. Secrets are taken out
+    before: one that holds such a character stays whole here, for a marker to stand for it."""
     if isinstance(value, str):
-        scheme, authority = _ORIGIN.match(value).groups()
-        value = (scheme or "") + authority.rpartition("@")[2]
+        origin = _ORIGIN.match(value)
+        scheme, authority = origin.groups()
+        if not reaches_over(value, origin.end()):
+            value = (scheme or "") + authority.rpartition("@")[2]
     return read_text(member, value)
 
 

@@ -34,3 +34,8 @@ _RULES = _load()
 def holds_secret(text):
     small = text.lower()
     return any(literal in small and pattern.search(text) for literal, pattern in _RULES)
+
+
+def reaches_over(text, place):
+    """Whether a secret begins before `place` and ends behind it."""
+    return any(match.start() < place < match.end() for _, pattern in _RULES for match in pattern.finditer(text))
