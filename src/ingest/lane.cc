@@ -231,6 +231,8 @@ void Lane::retry_seeks() {
 }
 
 void Lane::flush(FlushReason reason) {
+  const std::chrono::duration<double> filled = runtime_.now() - first_at_;
+  probe_.stage_took(Stage::fill, filled.count());
   probe_.in_flight(index_, entries_.size(), bytes_);
   try {
     write(entries_, reason);

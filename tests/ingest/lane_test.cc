@@ -100,6 +100,14 @@ TEST_F(LaneTest, OffsetsAreMirroredToKafkaAfterTheCommit) {
   EXPECT_EQ(stream_.mirrored[partition_id(0)], Offset(5));
 }
 
+TEST_F(LaneTest, EveryStageOfABatchIsTimed) {
+  for (const Stage stage : {Stage::fill, Stage::prepare, Stage::seal, Stage::commit})
+    EXPECT_CALL(probe_, stage_took(stage, _)).Times(AtLeast(1));
+  opens(0);
+  publishes(5);
+  ASSERT_TRUE(reaches(5));
+}
+
 TEST_F(LaneTest, HeadConflictReloadsTheHeadsAndSealsAgain) {
   opens(0);
   EXPECT_CALL(probe_, head_conflict()).Times(AtLeast(1));
