@@ -24,7 +24,7 @@ struct OpenPartition {
   const bool gaps_are_loss;         ///< the topic is compacted
   Position position;                ///< what was read; never behind claim.next_offset
   std::int64_t log_unverified = 0;  ///< times the log was accepted without its anchor since the last commit
-  bool seek_due = false;            ///< Kafka did not take the last seek: ask again
+  bool seek_due = false;  ///< Kafka did not take the last seek: until it does, what arrives is not meant
 };
 
 /// Why an entry's record is refused, and what is kept of it.

@@ -117,7 +117,7 @@ OpenPartition* Lane::find(std::string_view topic, Partition partition) {
 void Lane::arrive(FetchedRecord fetched) {
   crash_point("after_poll");
   OpenPartition* partition = find(fetched.record.topic, fetched.record.partition);
-  if (partition == nullptr) return;
+  if (partition == nullptr || partition->seek_due) return;
   fetched.record.log_epoch = partition->claim.log_epoch;
   Position& position = partition->position;
   const bool uncommitted = fetched.record.offset >= position.next();
@@ -140,7 +140,7 @@ void Lane::arrive(FetchedRecord fetched) {
 
 void Lane::arrive(const EndReached& end) {
   OpenPartition* partition = find(end.id.topic, end.id.partition);
-  if (partition == nullptr) return;
+  if (partition == nullptr || partition->seek_due) return;
   const Offset expected = partition->position.next();
   const Step step = partition->position.end(end.end);
   if (step != Step::take) {
@@ -155,7 +155,7 @@ void Lane::arrive(const EndReached& end) {
 
 void Lane::arrive(const OutOfRange& out_of_range) {
   OpenPartition* partition = find(out_of_range.id.topic, out_of_range.id.partition);
-  if (partition != nullptr) act(*partition, partition->position.out_of_range());
+  if (partition != nullptr && !partition->seek_due) act(*partition, partition->position.out_of_range());
 }
 
 void Lane::add(OpenPartition& partition, FetchedRecord fetched) {

@@ -297,6 +297,10 @@ class FakeStream : public RecordStream {
   void seek(const PartitionId& id, Offset offset) override {
     const std::lock_guard lock(mutex_);
     seeks.emplace_back(id, offset);
+    if (failing_seeks > 0) {
+      --failing_seeks;
+      throw SourceError("the seek failed");
+    }
     std::erase_if(deliveries_, [&](const Delivery& delivery) {
       const auto* record = std::get_if<FetchedRecord>(&delivery);
       return record != nullptr && key_of(*record) == id;
@@ -317,6 +321,7 @@ class FakeStream : public RecordStream {
   /// publishing.
   std::function<void()> before_next_delivery;
   std::optional<Extent> extent_answer = Extent{Offset(0), Offset(1'000'000)};
+  int failing_seeks = 0;  ///< so many of the next ones. Set it before publishing.
   std::vector<std::pair<PartitionId, Offset>> seeks;
   std::map<PartitionId, Offset> mirrored;
 

@@ -395,6 +395,18 @@ TEST_F(LaneTest, EndBehindControlRecordsIsCommittedAsSkipped) {
   EXPECT_EQ(db_.partition(0).skipped, 3);
 }
 
+TEST_F(LaneTest, WhatArrivesWhileASeekIsDueConfirmsNothing) {
+  opens(0);
+  stream_.failing_seeks = 1;
+  stream_.before_next_delivery = [this] {
+    stream_.deliver(EndReached{partition_id(0), Offset(3)});
+    publishes(3);
+  };
+  stream_.deliver(EndReached{partition_id(0), Offset(2)});
+  ASSERT_TRUE(reaches(3));
+  expect_exactly_once(3);
+}
+
 TEST_F(LaneTest, GapInsideTheLogIsCountedAndReported) {
   opens(0);
   publishes(2);
