@@ -13,7 +13,7 @@ import subprocess
 from events import kFewPeople, kManyPeople, lines, tenants
 from figures import cell, finish, spread, table
 from stage import Deployment, kRoot, kServerSettings, stage, Backlog
-from statements import by_statement, forget, kSettings, watched
+from statements import drained, kSettings, watched
 
 kWorkloads = {"Nearly every event of another user or key": kManyPeople, "10 users and 3 keys a tenant": kFewPeople}
 kReadModelsBegan = "1da462f"  # the last revision without read models
@@ -39,9 +39,7 @@ def program(path):
 
 def drain(backlog, session, deployments):
     deployed = backlog.empty_database(deployments)
-    forget(session)
-    result = backlog.drain(deployed)
-    result["by_statement"] = by_statement(session, deployed.database, result["claimed"]["server_cpu_s"])
+    result = drained(backlog, deployed, session)
     deployed.close()
     return result
 

@@ -19,19 +19,11 @@ import argparse
 
 from figures import finish, progress, spread, table
 from stage import Backlog, kServerSettings, stage
-from statements import by_statement, forget, kSettings, watched
+from statements import drained, kSettings, watched
 
 kSessions = (1, 2, 3, 4)
 kWorkloads = ["10000:1", "100000:0", "1000000:0"]
 kParts = ("sealstream", "server", "broker", "client", "other")
-
-
-def drained(backlog, deployed, session):
-    """A drain, with the CPU of each kind of statement."""
-    forget(session)
-    result = backlog.drain(deployed)
-    result["by_statement"] = by_statement(session, deployed.database, result["claimed"]["server_cpu_s"])
-    return result
 
 
 def rounds_of(backlog, directory, rounds, session):

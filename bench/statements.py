@@ -33,6 +33,8 @@ def by_statement(session, database, server_cpu_s):
     return {"COPY, COMMIT, background": max(0.0, server_cpu_s - sum(spent.values())), **spent}
 
 
-def forget(session):
-    """Counts from zero."""
+def drained(backlog, deployed, session):
+    """A drain, with the CPU of each kind of statement from the claim on."""
     session.execute("SELECT pg_stat_statements_reset(), pg_stat_kcache_reset()")
+    result = backlog.drain(deployed)
+    return {**result, "by_statement": by_statement(session, deployed.database, result["claimed"]["server_cpu_s"])}
