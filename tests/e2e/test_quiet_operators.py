@@ -202,7 +202,7 @@ def dies_with_a_core(command, directory, up):
     """Whether the process left one, or handed it to the program that the machine names for that."""
     unlimited = ["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *command]
     process = subprocess.Popen(unlimited, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: up(process.pid), 60, f"{command[0]} to run")
+    wait_until(up, 60, f"{command[0]} to run")
     process.send_signal(signal.SIGABRT)
     _, status = os.waitpid(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -216,7 +216,7 @@ def test_a_process_that_dies_leaves_no_core(tmp_path):
     port = free_port()
     config = configuration.with_values("run.yaml", {("http", "listen"): f"127.0.0.1:{port}"})
 
-    def answers(_):
+    def answers():
         return subprocess.run(["bash", "-c", f"</dev/tcp/127.0.0.1/{port}"], stderr=subprocess.DEVNULL).returncode == 0
 
     assert not dies_with_a_core([str(kBinary), "run", "--config", config], tmp_path, answers)
