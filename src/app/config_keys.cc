@@ -194,7 +194,7 @@ constexpr ConfigKey kKeys[] = {
      .min = 0,
      .max = 60'000,
      .help = "How long a batch waits for more records after its first, in milliseconds. One of a lane that "
-             "was at rest for 50 ms does not wait."},
+             "was at rest for as long does not wait."},
     {.path = "ingest.backoff_last_ms",
      .type = KeyType::integer,
      .default_value = "2000",

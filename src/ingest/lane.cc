@@ -97,7 +97,7 @@ FlushReason Lane::fill() {
 }
 
 milliseconds Lane::left_to_linger() const {
-  const auto linger = first_at_ - flushed_at_ >= options_.quiet ? milliseconds::zero() : options_.linger;
+  const auto linger = first_at_ - flushed_at_ >= options_.linger ? milliseconds::zero() : options_.linger;
   const auto left = std::chrono::ceil<milliseconds>(first_at_ + linger - runtime_.now());
   return std::max(left, milliseconds::zero());
 }

@@ -257,8 +257,7 @@ TEST_F(LaneTest, ClaimThatFailsWhileInDoubtIsTriedUntilItAnswers) {
 }
 
 TEST_F(LaneTest, ALaneLingersForMoreOnlyWhereItWasBusy) {
-  options_.linger = options_.batch_age = std::chrono::hours(1);
-  options_.quiet = seconds(30);
+  options_.linger = options_.batch_age = seconds(30);
   options_.batch_bytes = 3 * (std::string("acme").size() + event_json("acme", "event-1000").size());
   lane_.take_batch_limits(options_);
   opens(0);
@@ -272,8 +271,7 @@ TEST_F(LaneTest, ALaneLingersForMoreOnlyWhereItWasBusy) {
 }
 
 TEST_F(LaneTest, CloseCommitsWhatIsInHandFirst) {
-  options_.linger = options_.batch_age = std::chrono::hours(1);
-  options_.quiet = seconds(30);
+  options_.linger = options_.batch_age = seconds(30);
   opens(0);
   publishes(1);
   ASSERT_TRUE(reaches(1)) << "the lane was at rest";

@@ -24,9 +24,8 @@ struct IngestOptions {
   std::size_t batch_bytes = 3 * 1024 * 1024;
   /// ... or when its first record has waited this long and no other is at hand. While there is a backlog one
   /// always is, and batches fill up instead,
+  /// ... at once where the lane had nothing to do for as long: a quiet topic has nothing to wait for,
   milliseconds linger{10};
-  /// ... at once where the lane had nothing to do for so long: a quiet topic has nothing to wait for,
-  milliseconds quiet{50};
   /// ... but a record never waits longer than this for its batch to be closed.
   milliseconds batch_age{200};
 
