@@ -41,6 +41,8 @@ CREATE TABLE audit.partitions (
   owner text COLLATE "C",
   last_offset bigint,                        -- the last record whose effect is committed
   last_digest bytea,                         -- its source digest, with 32 zero bytes as the key
+  witness_offset bigint,                     -- the first record that was read of this log,
+  witness_time timestamptz,                  -- and when the broker appended it: NULL where no broker said
   accepted bigint NOT NULL DEFAULT 0,
   duplicate bigint NOT NULL DEFAULT 0,
   quarantined bigint NOT NULL DEFAULT 0,
@@ -53,6 +55,7 @@ CREATE TABLE audit.partitions (
   CONSTRAINT partitions_offsets_check CHECK (first_offset >= 0 AND last_offset < next_offset),
   CONSTRAINT partitions_last_check CHECK ((last_offset IS NULL) = (last_digest IS NULL)),
   CONSTRAINT partitions_last_digest_check CHECK (octet_length(last_digest) = 16),
+  CONSTRAINT partitions_witness_check CHECK ((witness_offset IS NULL) = (witness_time IS NULL)),
   CONSTRAINT partitions_counts_check
     CHECK (accepted >= 0 AND duplicate >= 0 AND quarantined >= 0 AND skipped >= 0 AND lost >= 0),
   CONSTRAINT partitions_totals_check
@@ -122,8 +125,8 @@ BEGIN
 
   UPDATE audit.partitions AS p
   SET log_epoch = p.log_epoch + 1, owner_epoch = p.owner_epoch + 1, first_offset = accept_loss.go_on_at,
-      next_offset = accept_loss.go_on_at, last_offset = NULL, last_digest = NULL, accepted = 0, duplicate = 0, quarantined = 0,
-      skipped = 0, lost = 0, log_unverified = 0, updated_at = now()
+      next_offset = accept_loss.go_on_at, last_offset = NULL, last_digest = NULL, witness_offset = NULL, witness_time = NULL,
+      accepted = 0, duplicate = 0, quarantined = 0, skipped = 0, lost = 0, log_unverified = 0, updated_at = now()
   WHERE p.topic = closed.topic AND p.partition = closed.partition;
   RETURN closed.log_epoch + 1;
 END

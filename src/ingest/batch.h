@@ -20,7 +20,7 @@ struct OpenPartition {
       : id(std::move(id)), claim(claim), gaps_are_loss(gaps_are_loss), position(claim, gaps_are_loss) {}
 
   PartitionId id;
-  Claim claim;                      ///< next_offset moves on with every commit
+  Claim claim;  ///< next_offset moves on with every commit; the first record taken is a missing witness
   const bool gaps_are_loss;         ///< the topic is compacted
   Position position;                ///< what was read; never behind claim.next_offset
   std::int64_t log_unverified = 0;  ///< times the log was accepted without its anchor since the last commit

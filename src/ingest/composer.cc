@@ -120,7 +120,10 @@ WriteSet Composer::seal_all(std::span<Entry> entries) {
     }
     PartitionMove& move = writes.partitions[slot->second];
     count(entry, move);
-    if (entry.fetched) move.last = LastRecord{entry.record().offset, {}};
+    if (entry.fetched) {
+      move.last = LastRecord{entry.record().offset, {}};
+      move.witness = entry.partition->claim.witness;
+    }
     if (entry.fate == Fate::accepted || entry.fate == Fate::refused) seal(entry, writes);
   }
   for (PartitionMove& move : writes.partitions) {

@@ -35,6 +35,7 @@ Claim read_claim(const Answer& answer) {
   Claim claim{LogEpoch(int8_at(answer, 0, 0)), OwnerEpoch(int8_at(answer, 0, 1)),
               Offset(int8_at(answer, 0, 2)), std::nullopt};
   if (!is_null(answer, 0, 3)) claim.last = last_record(Offset(int8_at(answer, 0, 3)), bytes_at(answer, 0, 4));
+  if (!is_null(answer, 0, 5)) claim.witness = witness(int8_at(answer, 0, 5), int8_at(answer, 0, 6));
   return claim;
 }
 
@@ -174,7 +175,8 @@ std::optional<Claim> PostgresLedger::claim_once(const PartitionId& id, std::stri
     parameters.push_back(Parameter::int8(start->value()));
   }
   take += " SET owner_epoch = p.owner_epoch + 1, owner = $3, claimed_at = now(), updated_at = now()" + where +
-          " RETURNING log_epoch, owner_epoch, next_offset, last_offset, last_digest";
+          " RETURNING log_epoch, owner_epoch, next_offset, last_offset, last_digest, witness_offset, "
+          "witness_time";
   return guarded([&](Phase&) -> std::optional<Claim> {
     const auto answers = connection_.run_pipeline({{"BEGIN ISOLATION LEVEL READ COMMITTED"},
                                                    {"SET LOCAL lock_timeout = '3s'"},

@@ -48,7 +48,7 @@ Statement partitions_query() {
       "SELECT topic, partition, log_epoch, first_offset, next_offset, owner_epoch, coalesce(owner, ''), "
       "accepted,"
       " duplicate, quarantined, skipped, lost, log_unverified, claimed_at, updated_at, last_offset, "
-      "last_digest"
+      "last_digest, witness_offset, witness_time"
       " FROM audit.partitions ORDER BY topic, partition"};
 }
 
@@ -72,6 +72,9 @@ PartitionTotals read_partition(RowCursor row) {
   const auto offset = row.nullable([](RowCursor& column) { return Offset(column.int8()); });
   const auto digest = row.nullable(text);
   if (offset && digest) status.last = last_record(*offset, *digest);
+  const auto witness_offset = row.nullable([](RowCursor& column) { return column.int8(); });
+  const auto witness_time = row.nullable([](RowCursor& column) { return column.int8(); });
+  if (witness_offset && witness_time) status.witness = witness(*witness_offset, *witness_time);
   return status;
 }
 

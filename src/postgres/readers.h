@@ -72,6 +72,7 @@ struct PartitionTotals {
   Timestamp claimed_at;
   Timestamp updated_at;
   std::optional<LastRecord> last;
+  std::optional<Witness> witness;
 };
 
 struct QuarantineCount {

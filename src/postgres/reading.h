@@ -49,6 +49,11 @@ inline LastRecord last_record(Offset offset, std::string_view digest) {
   return last;
 }
 
+/// `time` as PostgreSQL sends a timestamptz.
+inline Witness witness(std::int64_t offset, std::int64_t time) {
+  return {Offset(offset), from_postgres_time(time)};
+}
+
 /// Opens the connection where it is not open, and returns what `work` returns. Throws LedgerError; no
 /// transaction is left open then.
 template <class Work>

@@ -150,7 +150,8 @@ FROM unnest($1::text[], $2::bigint[], $3::int[], $4::bigint[], $5::timestamptz[]
 Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
   ArrayParameter topic(PgType::text), partition(PgType::int4), epoch(PgType::int8), from(PgType::int8),
       to(PgType::int8), accepted(PgType::int8), duplicate(PgType::int8), quarantined(PgType::int8),
-      skipped(PgType::int8), unverified(PgType::int8), last_offset(PgType::int8), last_digest(PgType::bytea);
+      skipped(PgType::int8), unverified(PgType::int8), last_offset(PgType::int8), last_digest(PgType::bytea),
+      witness_offset(PgType::int8), witness_time(PgType::timestamptz);
   for (const auto& move : partitions) {
     topic.add(move.id.topic);
     partition.add_int4(move.id.partition.value());
@@ -169,6 +170,13 @@ Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
       last_offset.add_null();
       last_digest.add_null();
     }
+    if (move.witness) {
+      witness_offset.add_int8(move.witness->offset.value());
+      witness_time.add_timestamp(move.witness->time);
+    } else {
+      witness_offset.add_null();
+      witness_time.add_null();
+    }
   }
   return {R"(WITH moved AS (
   UPDATE audit.partitions AS p SET
@@ -176,17 +184,20 @@ Statement partitions_statement(const std::vector<PartitionMove>& partitions) {
     accepted = p.accepted + m.accepted, duplicate = p.duplicate + m.duplicate,
     quarantined = p.quarantined + m.quarantined, skipped = p.skipped + m.skipped,
     log_unverified = p.log_unverified + m.log_unverified,
-    last_offset = coalesce(m.last_offset, p.last_offset), last_digest = coalesce(m.last_digest, p.last_digest)
+    last_offset = coalesce(m.last_offset, p.last_offset), last_digest = coalesce(m.last_digest, p.last_digest),
+    witness_offset = coalesce(p.witness_offset, m.witness_offset),
+    witness_time = coalesce(p.witness_time, m.witness_time)
   FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[])
+              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bigint[],
+              $14::timestamptz[])
     AS m (topic, partition, owner_epoch, base_offset, next_offset, accepted, duplicate, quarantined, skipped,
-          log_unverified, last_offset, last_digest)
+          log_unverified, last_offset, last_digest, witness_offset, witness_time)
   WHERE p.topic = m.topic AND p.partition = m.partition
     AND p.owner_epoch = m.owner_epoch AND p.next_offset = m.base_offset
   RETURNING 1)
 SELECT audit.expect(count(*) = cardinality($1), 'SL002') FROM moved)",
           finish(topic, partition, epoch, from, to, accepted, duplicate, quarantined, skipped, unverified,
-                 last_offset, last_digest)};
+                 last_offset, last_digest, witness_offset, witness_time)};
 }
 
 }  // namespace sealstream

@@ -84,6 +84,22 @@ TEST_F(LedgerClaimTest, ABatchWithoutARecordKeepsTheLastOne) {
   EXPECT_EQ(claimed().next_offset, Offset(4));
 }
 
+TEST_F(LedgerClaimTest, TheFirstWitnessOfALogIsKeptAndTold) {
+  const auto commit = [&](std::optional<Witness> witness) {
+    TestBatch batch(partition(0), claimed());
+    batch.duplicate(2);
+    WriteSet writes = batch.writes();
+    writes.partitions.front().witness = witness;
+    ledger_.commit(writes);
+    return claimed().witness;
+  };
+  const Witness first{Offset(3), kNow}, later{Offset(5), kNow + milliseconds(1)};
+  EXPECT_EQ(commit(std::nullopt), std::nullopt);
+  EXPECT_EQ(commit(first), first);
+  EXPECT_EQ(commit(later), first);
+  EXPECT_EQ(commit(std::nullopt), first);
+}
+
 TEST_F(LedgerClaimTest, AHolderFrozenInMidCopyIsEndedAndWritesNothing) {
   const Claim old = claimed();
   auto frozen = writer_session();

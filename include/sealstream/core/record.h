@@ -27,4 +27,12 @@ struct Record {
   std::span<const Header> headers;
 };
 
+/// The first record that was read of a log, which tells it from any other: what lies before it was appended
+/// no later, and a log that was made again holds only what was appended later.
+struct Witness {
+  Offset offset;
+  Timestamp time;  ///< when the broker appended it, milliseconds precise
+  friend bool operator==(const Witness&, const Witness&) = default;
+};
+
 }  // namespace sealstream

@@ -16,6 +16,7 @@
 #include "sealstream/core/chain.h"
 #include "sealstream/core/error.h"
 #include "sealstream/core/key_windows.h"
+#include "sealstream/core/record.h"
 #include "sealstream/core/secrets.h"
 #include "sealstream/ingest/options.h"
 
@@ -65,6 +66,7 @@ struct Claim {
   OwnerEpoch owner_epoch;
   Offset next_offset;
   std::optional<LastRecord> last;
+  std::optional<Witness> witness{};  ///< of this log epoch
 };
 
 /// Where a partition stands, as it is committed.
@@ -142,6 +144,7 @@ struct PartitionMove {
   std::int64_t log_unverified = 0;
   std::optional<LastRecord>
       last;  ///< absent where the batch holds no record of the partition: the stored one stays
+  std::optional<Witness> witness{};  ///< stored where the log epoch has none yet
 };
 
 /// A refused record as it is kept.

@@ -40,6 +40,12 @@ def test_a_position_that_does_not_account_for_every_offset_is_refused(database, 
     assert refused.value.diag.constraint_name == f"{table}_{constraint}"
 
 
+def test_a_witness_without_its_time_is_refused(database):
+    with pytest.raises(CheckViolation) as refused:
+        database.connect().execute(kInsertPosition.format("partitions", "accepted, witness_offset", "10, 100"))
+    assert refused.value.diag.constraint_name == "partitions_witness_check"
+
+
 def test_the_writer_makes_moves_and_claims_a_position(database):
     writer = database.connect("audit_writer")
     writer.execute(kInsertPosition.format("partitions", "accepted", "10"))
@@ -52,8 +58,8 @@ def test_the_writer_makes_moves_and_claims_a_position(database):
 
 def test_a_loss_that_is_accepted_closes_a_log_and_begins_the_next(database):
     writer, operator = database.connect("audit_writer"), database.connect("audit_operator")
-    writer.execute(kInsertPosition.format("partitions", "accepted, last_offset, last_digest",
-                                          "10, 109, decode(repeat('ab', 16), 'hex')"))
+    writer.execute(kInsertPosition.format("partitions", "accepted, last_offset, last_digest, witness_offset, witness_time",
+                                          "10, 109, decode(repeat('ab', 16), 'hex'), 100, now()"))
     accept = "SELECT audit.accept_loss('audit.events.v1', 0, %s, %s, 13, 123, 'the disk is gone', 'e-1')"
     assert operator.execute(accept, [0, 109]).fetchone() == (None,), "it stands elsewhere"
     assert operator.execute(accept, [1, 110]).fetchone() == (None,), "of another log"
@@ -61,8 +67,9 @@ def test_a_loss_that_is_accepted_closes_a_log_and_begins_the_next(database):
     assert operator.execute("SELECT log_epoch, first_offset, next_offset, last_offset, accepted, lost, reason, event_id"
                             " FROM audit.partition_epochs").fetchall() == [
         (0, 100, 123, 109, 10, 13, "the disk is gone", "e-1")]
-    assert operator.execute("SELECT log_epoch, first_offset, next_offset, last_offset, owner_epoch, accepted, lost"
-                            " FROM audit.partitions").fetchall() == [(1, 123, 123, None, 2, 0, 0)]
+    assert operator.execute("SELECT log_epoch, first_offset, next_offset, last_offset, witness_offset, witness_time,"
+                            " owner_epoch, accepted, lost FROM audit.partitions").fetchall() == [
+        (1, 123, 123, None, None, None, 2, 0, 0)]
     with pytest.raises(psycopg.Error) as fenced:
         writer.execute("SELECT audit.hold('{audit.events.v1}', '{0}', '{1}', '{123}')")
     assert fenced.value.sqlstate == "SL002"
