@@ -42,7 +42,7 @@ void LogInspector::look(LogState& state) {
                     is_compacted(stored.id.topic));
   state.log = extent(stored.id);
   if (!state.log) return;
-  state.answered = read_on(stored.id, position);
+  state.answered = read_on(stored.id, position) && ask_witness(stored, position);
   if (!position.halted()) return;
   state.halted = position.cause();
   state.loss = loss(position, *state.log);
@@ -65,6 +65,14 @@ bool LogInspector::read_on(const PartitionId& id, Position& position) {
     if (step == Step::take || step == Step::halt || at_end) return true;
     if (step == Step::seek) reader_.begin(id, position.fetch_from());
   }
+}
+
+/// False where Kafka does not answer.
+bool LogInspector::ask_witness(const PartitionTotals& stored, Position& position) {
+  if (position.halted() || !stored.witness) return true;
+  const std::optional<bool> same = reader_.is_log_of(stored.id, *stored.witness, kPatience);
+  if (same && !*same) (void)position.another_log();
+  return same.has_value();
 }
 
 Step LogInspector::arrive(const Delivery& delivery, Position& position) {

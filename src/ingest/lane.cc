@@ -53,6 +53,7 @@ void Lane::open(OpenCommand& command) {
   for (auto& [id, claim] : command.partitions) {
     probe_.partition_assigned(id, claim.next_offset);
     partitions_.push_back(std::make_unique<OpenPartition>(id, claim, gaps_are_loss(id.topic)));
+    watch(*partitions_.back());
   }
   publish();
 }
@@ -158,7 +159,23 @@ void Lane::arrive(const OutOfRange& out_of_range) {
   if (partition != nullptr && !partition->seek_due) act(*partition, partition->position.out_of_range());
 }
 
+/// What was said of an earlier log of the partition says nothing of this one.
+void Lane::arrive(const AnotherLog& another_log) {
+  OpenPartition* partition = find(another_log.id.topic, another_log.id.partition);
+  if (partition != nullptr && partition->claim.witness == another_log.witness) {
+    act(*partition, partition->position.another_log());
+  }
+}
+
+void Lane::watch(const OpenPartition& partition) {
+  if (!mutant("witness_not_asked")) stream_.watch(partition.id, partition.claim.witness);
+}
+
 void Lane::add(OpenPartition& partition, FetchedRecord fetched) {
+  if (!partition.claim.witness && fetched.log_append_time) {
+    partition.claim.witness = Witness{fetched.record.offset, fetched.record.timestamp};
+    watch(partition);
+  }
   if (entries_.empty()) first_at_ = runtime_.now();
   bytes_ += size_of(fetched.record);
   Entry& entry = entries_.emplace_back(Entry{.partition = &partition,

@@ -52,11 +52,13 @@ class Lane {
   void arrive(FetchedRecord fetched);
   void arrive(const EndReached& end);
   void arrive(const OutOfRange& out_of_range);
+  void arrive(const AnotherLog& another_log);
   void add(OpenPartition& partition, FetchedRecord fetched);
   void act(OpenPartition& partition, Step step);
   void ask(OpenPartition& partition);
   void seek(OpenPartition& partition);
   void retry_seeks();
+  void watch(const OpenPartition& partition);
   OpenPartition* find(std::string_view topic, Partition partition);
   bool gaps_are_loss(const std::string& topic) const;
 

@@ -138,6 +138,7 @@ void Lane::restart(OpenPartition& partition, const Claim& claim) {
   }
   partition.claim = claim;
   partition.position = Position(claim, partition.gaps_are_loss);
+  watch(partition);
   seek(partition);
 }
 

@@ -74,7 +74,7 @@ std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {
              accept;
     case HaltCause::not_same_log:
       return where +
-             "the log does not hold the last committed record any more (topic made again, or truncated); "
+             "the log does not hold what was read of it any more (topic made again, or truncated); "
              "bring the log back, or go on with the one that is there: " +
              accept;
     case HaltCause::compacted:

@@ -52,6 +52,8 @@ class Position {
   /// The partition's end. After take, next() is `end`, and what lies before it is skipped.
   Step end(Offset end);
   Step out_of_range() { return halted() ? Step::drop : Step::ask; }
+  /// The log does not hold its witness any more.
+  Step another_log() { return halted() ? Step::drop : halt(HaltCause::not_same_log); }
   /// The broker's answer to ask: seek or halt.
   Step answer(const Extent& extent);
   /// A producer's clock stamped the record: not acceptable.

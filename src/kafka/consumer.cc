@@ -67,11 +67,11 @@ Consumer::Consumer(KafkaOptions options, std::size_t lanes, Probe& probe)
       client_(make_member(options_, *this)),
       lane_queues_(make_queues(client_.get(), lanes)),
       assignment_(client_.get(), borrow(lane_queues_), probe),
-      watch_(client_.get(), assignment_, options_, probe) {
+      watch_(client_.get(), assignment_, lanes, options_, probe) {
   check_topics(options_.topics);
-  for (const Queue& queue : lane_queues_) {
-    streams_.push_back(
-        std::make_unique<LaneStream>(client_.get(), queue.get(), assignment_, options_, probe));
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    streams_.push_back(std::make_unique<LaneStream>(lane, client_.get(), lane_queues_[lane].get(),
+                                                    assignment_, watch_, options_, probe));
   }
 }
 

@@ -47,8 +47,8 @@ class Consumer final : public Source, private Group, private ClientCallbacks {
   Client client_;
   std::vector<Queue> lane_queues_;
   Assignment assignment_;
-  std::vector<std::unique_ptr<LaneStream>> streams_;
   ExtentWatch watch_;
+  std::vector<std::unique_ptr<LaneStream>> streams_;
 
   GroupListener* listener_ = nullptr;  ///< while serve runs
   std::vector<PartitionId> held_;      ///< what the listener was given

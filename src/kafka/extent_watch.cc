@@ -5,14 +5,15 @@
 #include <chrono>
 
 #include "kafka/extents.h"
+#include "kafka/log_reader.h"
 
 namespace sealstream {
 
 using Clock = std::chrono::steady_clock;
 
-ExtentWatch::ExtentWatch(rd_kafka_s* client, Assignment& assignment, const KafkaOptions& options,
-                         Probe& probe)
-    : client_(client), assignment_(assignment), options_(options), probe_(probe) {
+ExtentWatch::ExtentWatch(rd_kafka_s* client, Assignment& assignment, std::size_t lanes,
+                         const KafkaOptions& options, Probe& probe)
+    : client_(client), assignment_(assignment), options_(options), probe_(probe), lanes_(lanes) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -27,6 +28,9 @@ void ExtentWatch::wake() {
 void ExtentWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     ask_positions();
+    if (!stop.stop_requested()) {
+      ask_logs(stop);
+    }
     if (!stop.stop_requested()) {
       ask_cluster();
     }
@@ -66,6 +70,84 @@ void ExtentWatch::look_for_stall(Held& held, Offset end) {
   } else if (now - found->second.since >= options_.stall_after) {
     held.strayed = true;
     stalls_.erase(found);
+  }
+}
+
+void ExtentWatch::watch(std::size_t lane, const PartitionId& id, const std::optional<Witness>& witness) {
+  {
+    LaneLogs& of = lanes_[lane];
+    const std::lock_guard guard(of.lock);
+    of.logs.erase(id);
+    if (!witness) {
+      return;
+    }
+    of.logs.emplace(id, LaneLogs::Log{*witness});
+  }
+  wake();
+}
+
+std::optional<AnotherLog> ExtentWatch::take_another_log(std::size_t lane) {
+  LaneLogs& of = lanes_[lane];
+  const std::lock_guard guard(of.lock);
+  if (!of.found) {
+    return std::nullopt;
+  }
+  for (auto& [id, log] : of.logs) {
+    if (log.finding == Finding::another) {
+      log.finding = Finding::told;
+      return AnotherLog{id, log.witness};
+    }
+  }
+  of.found = false;
+  return std::nullopt;
+}
+
+/// What seems to be another log is looked at by a client of its own, which few need: a clock that went back
+/// makes a log seem so for ever.
+void ExtentWatch::ask_logs(const std::stop_token& stop) {
+  std::optional<LogReader> reader;
+  for (const auto& [watched, seems_another] :
+       ask_witnesses(client_, open_questions(), options_.extent_timeout)) {
+    if (!seems_another) {
+      continue;
+    }
+    if (stop.stop_requested()) {
+      return;
+    }
+    try {
+      if (!reader) {
+        reader.emplace(options_);
+      }
+      if (const auto same = reader->is_log_of(watched.first, watched.second, options_.extent_timeout)) {
+        settle(watched, *same ? Finding::same : Finding::another);
+      }
+    } catch (const SourceError& error) {
+      probe_.kafka_error("another_log", error.what());
+    }
+  }
+}
+
+std::vector<Watched> ExtentWatch::open_questions() {
+  std::vector<Watched> questions;
+  for (const Held* held : assignment_.assigned()) {
+    LaneLogs& of = lanes_[held->lane];
+    const std::lock_guard guard(of.lock);
+    const auto log = of.logs.find(held->id);
+    if (log != of.logs.end() && log->second.finding == Finding::open) {
+      questions.emplace_back(held->id, log->second.witness);
+    }
+  }
+  return questions;
+}
+
+void ExtentWatch::settle(const Watched& watched, Finding finding) {
+  for (LaneLogs& of : lanes_) {
+    const std::lock_guard guard(of.lock);
+    const auto log = of.logs.find(watched.first);
+    if (log != of.logs.end() && log->second.witness == watched.second) {
+      log->second.finding = finding;
+      of.found = of.found || finding == Finding::another;
+    }
   }
 }
 

@@ -16,11 +16,20 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-LaneStream::LaneStream(rd_kafka_s* client, rd_kafka_queue_s* queue, Assignment& assignment,
-                       const KafkaOptions& options, Probe& probe)
-    : client_(client), queue_(queue), assignment_(assignment), options_(options), probe_(probe) {}
+LaneStream::LaneStream(std::size_t lane, rd_kafka_s* client, rd_kafka_queue_s* queue, Assignment& assignment,
+                       ExtentWatch& watch, const KafkaOptions& options, Probe& probe)
+    : lane_(lane),
+      client_(client),
+      queue_(queue),
+      assignment_(assignment),
+      watch_(watch),
+      options_(options),
+      probe_(probe) {}
 
 std::optional<Delivery> LaneStream::next(milliseconds timeout) {
+  if (std::optional<AnotherLog> found = watch_.take_another_log(lane_)) {
+    return found;
+  }
   const Clock::time_point deadline = Clock::now() + timeout;
   int wait_ms = static_cast<int>(timeout.count());
   while (true) {
@@ -79,6 +88,10 @@ Held& LaneStream::held_of(const rd_kafka_message_t& message) {
 
 void LaneStream::seek(const PartitionId& id, Offset offset) {
   assignment_.seek(id, offset, options_.seek_timeout);
+}
+
+void LaneStream::watch(const PartitionId& id, const std::optional<Witness>& witness) {
+  watch_.watch(lane_, id, witness);
 }
 
 std::optional<Extent> LaneStream::extent(const PartitionId& id, milliseconds timeout) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/assignment.h"
+#include "kafka/extent_watch.h"
 #include "kafka/options.h"
 
 namespace sealstream {
@@ -10,11 +11,12 @@ namespace sealstream {
 class LaneStream final : public RecordStream {
  public:
   /// All of these outlive it.
-  LaneStream(rd_kafka_s* client, rd_kafka_queue_s* queue, Assignment& assignment, const KafkaOptions& options,
-             Probe& probe);
+  LaneStream(std::size_t lane, rd_kafka_s* client, rd_kafka_queue_s* queue, Assignment& assignment,
+             ExtentWatch& watch, const KafkaOptions& options, Probe& probe);
 
   std::optional<Delivery> next(milliseconds timeout) override;
   void seek(const PartitionId& id, Offset offset) override;
+  void watch(const PartitionId& id, const std::optional<Witness>& witness) override;
   std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) override;
   void mirror(std::span<const std::pair<PartitionId, Offset>> next_offsets) override;
 
@@ -24,9 +26,11 @@ class LaneStream final : public RecordStream {
                                         AssignmentNumber number);
   Held& held_of(const rd_kafka_message_s& message);
 
+  const std::size_t lane_;
   rd_kafka_s* const client_;
   rd_kafka_queue_s* const queue_;
   Assignment& assignment_;
+  ExtentWatch& watch_;
   const KafkaOptions& options_;
   Probe& probe_;
   Held* last_held_ = nullptr;  ///< of the record before: they come in runs

@@ -59,6 +59,28 @@ std::vector<std::pair<PartitionId, Extent>> LogReader::extents(std::span<const P
   return ask_extents(client_.get(), ids, timeout);
 }
 
+std::optional<bool> LogReader::is_log_of(const PartitionId& id, const Witness& witness,
+                                         milliseconds timeout) {
+  const Watched watched{id, witness};
+  const auto answer = ask_witnesses(client_.get(), {&watched, 1}, timeout);
+  if (answer.empty()) return std::nullopt;
+  const bool seems_another = answer.front().second;
+  return seems_another ? holds(id, witness, timeout) : true;
+}
+
+/// A log that does not begin behind the witness: where its record is gone, so is the log.
+std::optional<bool> LogReader::holds(const PartitionId& id, const Witness& witness, milliseconds timeout) {
+  begin(id, witness.offset);
+  const auto delivery = next(timeout);
+  if (!delivery) return std::nullopt;
+  if (const auto* fetched = std::get_if<FetchedRecord>(&*delivery))
+    return Witness{fetched->record.offset, fetched->record.timestamp} == witness;
+  if (std::holds_alternative<EndReached>(*delivery)) return false;
+  const auto log = extents({&id, 1}, timeout);
+  const bool taken_meanwhile = !log.empty() && log.front().second.start > witness.offset;
+  return log.empty() || taken_meanwhile ? std::nullopt : std::optional(false);
+}
+
 void LogReader::stop() {
   if (topic_) rd_kafka_consume_stop(topic_.get(), id_.partition.value());
   topic_.reset();

@@ -32,11 +32,16 @@ class LogReader {
   /// As ask_extents.
   std::vector<std::pair<PartitionId, Extent>> extents(std::span<const PartitionId> ids, milliseconds timeout);
 
+  /// Whether the partition's log is the one that `witness` was read of; nothing where Kafka does not say.
+  /// Each of the questions waits up to `timeout`. Throws SourceError.
+  std::optional<bool> is_log_of(const PartitionId& id, const Witness& witness, milliseconds timeout);
+
  private:
   struct Release {
     void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
   };
 
+  std::optional<bool> holds(const PartitionId& id, const Witness& witness, milliseconds timeout);
   void stop();
 
   Client client_;

@@ -8,6 +8,7 @@ built program; the command that the alarm names is run as it stands there; the i
 import json
 import re
 import shlex
+import signal
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -123,6 +124,30 @@ def test_a_topic_made_again_under_a_running_ingester_goes_on_from_its_start(depl
     deployment.sealstream("verify")
 
 
+def test_a_topic_made_again_that_grows_beyond_a_sleeping_reader_is_read_from_its_start(deployment, topic):
+    """No offset and no digest is amiss. What was sealed of the new log before it was recognised becomes duplicates."""
+    ingester = deployment.ingester()
+    send(deployment, {0: 20, 2: 20})
+    deployment.wait_sealed(40)
+    ingester.signal(signal.SIGSTOP)
+    wait_until(ingester.frozen, kSoon_s, "the reader sleeps")
+    topic.make_again()
+    send(deployment, {0: 50, 2: 50}, first=100)
+    epochs = deployment.epochs()
+    ingester.signal(signal.SIGCONT)
+    alarms(ingester, "not_same_log", [0, 2])
+    assert deployment.epochs() == epochs, "it was put out of its group, and compared the last committed record"
+    ingester.signal(signal.SIGKILL)
+    ingester.wait_end()
+    ingester = deployment.ingester("two")
+    for partition, alarm in alarms(ingester, "not_same_log", [0, 2]).items():
+        accept(deployment, alarm)
+        wait_position(deployment, partition, 1, 50)
+        assert deployment.ask("SELECT accepted + duplicate FROM audit.partitions WHERE partition = %s", partition) == [(50,)]
+        assert deployment.ask("SELECT count(*) FROM audit.ledger WHERE tenant_id = %s", f"tenant-{partition}") == [(70,)]
+    judged(deployment, ingester)
+
+
 def test_a_log_that_was_cut_and_written_on_is_read_from_its_start(deployment, topic):
     """What was cut is sealed; what was kept becomes duplicates; what was written since is new."""
     ingester = deployment.ingester()
@@ -134,7 +159,7 @@ def test_a_log_that_was_cut_and_written_on_is_read_from_its_start(deployment, to
     send(deployment, {0: 8, 2: 8}, first=100)
     ingester = deployment.ingester("two")
     alarm = alarms(ingester, "not_same_log", [0])[0]
-    assert "at offset 20: the log does not hold the last committed record" in alarm
+    assert "at offset 20: the log does not hold what was read of it" in alarm
     wait_position(deployment, 2, 0, 23)
     assert position(deployment, 0) == (0, 20)
     said = accept(deployment, alarm)

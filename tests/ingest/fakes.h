@@ -79,6 +79,7 @@ class FakeDatabase {
     std::optional<LastRecord> last;
     std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
     LogEpoch log_epoch{0};
+    std::optional<Witness> witness{};
   };
   struct LedgerRow {
     std::string tenant;
@@ -150,7 +151,8 @@ class FakeLedger : public Ledger {
       row = db_.partitions.emplace(id, FakeDatabase::PartitionRow{OwnerEpoch(0), *start, *start, {}}).first;
     }
     row->second.epoch = next(row->second.epoch);
-    return Claim{row->second.log_epoch, row->second.epoch, row->second.next, row->second.last};
+    return Claim{row->second.log_epoch, row->second.epoch, row->second.next, row->second.last,
+                 row->second.witness};
   }
 
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override {
@@ -251,6 +253,7 @@ class FakeLedger : public Ledger {
       auto& row = db_.partitions.at(move.id);
       row.next = move.to;
       if (move.last) row.last = move.last;
+      if (!row.witness) row.witness = move.witness;
       row.accepted += move.accepted;
       row.duplicate += move.duplicate;
       row.quarantined += move.quarantined;
@@ -311,6 +314,10 @@ class FakeStream : public RecordStream {
     }
   }
 
+  void watch(const PartitionId& id, const std::optional<Witness>& witness) override {
+    const std::lock_guard lock(mutex_);
+    watched[id] = witness;
+  }
   std::optional<Extent> extent(const PartitionId&, milliseconds) override { return extent_answer; }
   void mirror(std::span<const std::pair<PartitionId, Offset>> next_offsets) override {
     const std::lock_guard lock(mutex_);
@@ -324,6 +331,7 @@ class FakeStream : public RecordStream {
   int failing_seeks = 0;  ///< so many of the next ones. Set it before publishing.
   std::vector<std::pair<PartitionId, Offset>> seeks;
   std::map<PartitionId, Offset> mirrored;
+  std::map<PartitionId, std::optional<Witness>> watched;
 
  private:
   struct Logged {

@@ -342,6 +342,67 @@ TEST_F(LaneTest, LogWithAnotherLastRecordIsHaltedWithItsSentence) {
   EXPECT_EQ(db_.partition(0).next, Offset(3));
 }
 
+TEST_F(LaneTest, FirstRecordOfALogIsItsWitnessForEver) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  publishes(1);
+  ASSERT_TRUE(reaches(4));
+  const Witness first{Offset(0), at(0)};
+  EXPECT_EQ(db_.partition(0).witness, first);
+  EXPECT_EQ(stream_.watched[partition_id(0)], first);
+  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
+  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
+  stream_.watched.clear();
+  opens(0);
+  EXPECT_EQ(stream_.watched[partition_id(0)], first);
+}
+
+TEST_F(LaneTest, AnotherLogHaltsItsPartitionAndTheOthersGoOn) {
+  opens(0);
+  opens(4);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
+  stream_.deliver(AnotherLog{partition_id(0), Witness{Offset(0), at(0)}});
+  publishes(1);
+  stream_.publish(login(0, "zeta", "event-01", 4));
+  ASSERT_TRUE(reaches(1, 4));
+  EXPECT_EQ(db_.partition(0).next, Offset(3));
+}
+
+TEST_F(LaneTest, NextLogHasAWitnessOfItsOwn) {
+  const Witness of_the_log_before{Offset(0), at(-9)};
+  FakeDatabase::PartitionRow& row = db_.partitions[partition_id(0)];
+  row.witness = of_the_log_before;
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  {
+    const std::lock_guard lock(db_.mutex);
+    row = {next(row.epoch), Offset(0), Offset(0), {}};
+    row.log_epoch = LogEpoch(1);
+  }
+  publishes(1);
+  ASSERT_TRUE(reaches(4));
+  EXPECT_EQ(db_.partition(0).witness, (Witness{Offset(0), at(0)}));
+  EXPECT_CALL(probe_, halted(_, _, _)).Times(0);
+  stream_.deliver(AnotherLog{partition_id(0), of_the_log_before});
+  publishes(1);
+  EXPECT_TRUE(reaches(5));
+}
+
+TEST_F(LaneTest, RecordWithAProducersClockIsNoWitness) {
+  options_.accept_create_time = true;
+  opens(0);
+  FetchedRecord stamped = login(published_++, "acme", "event-00");
+  stamped.log_append_time = false;
+  stream_.publish(std::move(stamped));
+  publishes(1);
+  ASSERT_TRUE(reaches(2));
+  EXPECT_EQ(db_.partition(0).witness, (Witness{Offset(1), at(0)}));
+}
+
 TEST_F(LaneTest, ProducersClockHaltsThePartitionAndTheOthersGoOn) {
   opens(0);
   opens(4);

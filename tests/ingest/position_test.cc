@@ -50,6 +50,14 @@ TEST(Position, AnchorWithAnotherDigestHalts) {
   EXPECT_EQ(arrives(position, 8), Step::drop) << "a halted partition takes nothing";
 }
 
+TEST(Position, AnotherLogHaltsOnceWhateverItsRecordsAre) {
+  for (Position position : {Position(fresh(0)), Position(anchored(8, 7))}) {
+    EXPECT_EQ(position.another_log(), Step::halt);
+    EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+    EXPECT_EQ(position.another_log(), Step::drop);
+  }
+}
+
 TEST(Position, MissingAnchorIsAskedForAndThenAcceptedAsUnverifiedWithinTheExtent) {
   Position position(anchored(8, 7));
   EXPECT_EQ(position.out_of_range(), Step::ask);

@@ -48,7 +48,8 @@ class AssignmentTest : public testing::Test {
   Client client_ = make_member(options_, callbacks_);
   Queue lane_queue_{rd_kafka_queue_new(client_.get())};
   Assignment assignment_{client_.get(), {lane_queue_.get()}, probe_};
-  LaneStream stream_{client_.get(), lane_queue_.get(), assignment_, options_, probe_};
+  ExtentWatch watch_{client_.get(), assignment_, 1, options_, probe_};
+  LaneStream stream_{0, client_.get(), lane_queue_.get(), assignment_, watch_, options_, probe_};
   Taken taken_;
 };
 
@@ -70,7 +71,8 @@ TEST_F(AssignmentTest, ForwardsAgainWhenAQueueKeepsARecordForItself) {
 }
 
 TEST_F(AssignmentTest, ForwardsAgainWhenAPartitionLagsAndItsLaneGetsNothing) {
-  options_.stall_after = milliseconds(500);
+  KafkaOptions impatient = options_;
+  impatient.stall_after = milliseconds(500);
   const Start start{id_, Offset(0), 0};
   assignment_.assign({&start, 1});
   send(0, 5);
@@ -79,7 +81,7 @@ TEST_F(AssignmentTest, ForwardsAgainWhenAPartitionLagsAndItsLaneGetsNothing) {
   take_forwarding_away(elsewhere.get());
   send(5, 5);
   {
-    ExtentWatch watch(client_.get(), assignment_, options_, probe_);
+    ExtentWatch watch(client_.get(), assignment_, 1, impatient, probe_);
     ASSERT_TRUE(eventually([&] { return assignment_.assigned().front()->strayed.load(); }));
   }
   assignment_.mend();

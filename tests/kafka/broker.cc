@@ -123,6 +123,15 @@ void delete_topic(const std::string& topic) {
   rd_kafka_DeleteTopic_destroy(asked);
 }
 
+void make_again(const std::string& topic, int partitions) {
+  delete_topic(topic);
+  const Client client = make_client({{"bootstrap.servers", broker_address()}});
+  if (!eventually([&] { return partition_count(client, topic) <= 0; })) {
+    throw std::runtime_error("the topic was not deleted");
+  }
+  make_topic_named(topic, partitions, {{"message.timestamp.type", "LogAppendTime"}});
+}
+
 void delete_records(const PartitionId& id, Offset offset) {
   const Client client = make_client({{"bootstrap.servers", broker_address()}});
   const std::pair<PartitionId, Offset> before{id, offset};

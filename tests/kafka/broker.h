@@ -32,6 +32,9 @@ void make_topic_named(const std::string& topic, int partitions, const Settings& 
 
 void delete_topic(const std::string& topic);
 
+/// Deletes the topic and makes another one of its name, with the broker's time in its records.
+void make_again(const std::string& topic, int partitions);
+
 /// Everything below `offset` is gone from the broker afterwards.
 void delete_records(const PartitionId& id, Offset offset);
 

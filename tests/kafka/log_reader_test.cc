@@ -1,5 +1,5 @@
 // Goal: a command sees of a partition what a lane would be given there. Method: logs of a real broker, read
-// from their start, behind their end, and where they were cut.
+// from their start, behind their end, where they were cut, and made again.
 
 #include "kafka/log_reader.h"
 
@@ -31,6 +31,14 @@ class LogReaderTest : public ::testing::Test {
     Producer producer;
     producer.send_numbers(id_, 5);
     producer.flush();
+  }
+
+  Witness witness_at(std::int64_t offset) {
+    reader_.begin(id_, Offset(offset));
+    const auto delivery = reader_.next(kSoon);
+    EXPECT_TRUE(delivery && std::holds_alternative<FetchedRecord>(*delivery));
+    const Record& record = std::get<FetchedRecord>(*delivery).record;
+    return {record.offset, record.timestamp};
   }
 
   const std::string topic_ = make_topic(2, {{"message.timestamp.type", "LogAppendTime"}});
@@ -69,10 +77,50 @@ TEST_F(LogReaderTest, SaysWhereALogDoesNotHoldTheOffset) {
   EXPECT_EQ(extents[0].second.end, Offset(5));
 }
 
+TEST_F(LogReaderTest, KnowsALogByItsWitnessWhateverRetentionTook) {
+  send_five();
+  const Witness first = witness_at(0), third = witness_at(2);
+  send_five();
+  EXPECT_EQ(reader_.is_log_of(id_, first, kSoon), true);
+  delete_records(id_, Offset(2));
+  EXPECT_EQ(reader_.is_log_of(id_, first, kSoon), true);
+  EXPECT_EQ(reader_.is_log_of(id_, third, kSoon), true);
+  delete_records(id_, Offset(10));
+  EXPECT_EQ(reader_.is_log_of(id_, third, kSoon), true);
+}
+
+TEST_F(LogReaderTest, KnowsALogThatWasMadeAgainAndGrewByTheWitnessOfTheOneBefore) {
+  send_five();
+  const Witness first = witness_at(0), third = witness_at(2);
+  make_again(topic_, 2);
+  send_five();
+  send_five();
+  EXPECT_TRUE(eventually([&] { return reader_.is_log_of(id_, third, kSoon) == false; }));
+  EXPECT_EQ(reader_.is_log_of(id_, first, kSoon), false);
+  delete_records(id_, Offset(2));
+  EXPECT_EQ(reader_.is_log_of(id_, third, kSoon), false);
+}
+
+TEST_F(LogReaderTest, LooksAtTheWitnessWhereAClockWentBackBeforeIt) {
+  const std::string topic = make_topic(1, {{"message.timestamp.type", "CreateTime"}});
+  const PartitionId id{topic, Partition(0)};
+  Producer producer;
+  producer.send(id, {"k", "v", {}, 1'700'000'100'000});
+  producer.send(id, {"k", "v", {}, 1'700'000'000'000});
+  producer.flush();
+  const Witness witness{Offset(1), Timestamp(milliseconds(1'700'000'000'000))};
+  EXPECT_EQ(reader_.is_log_of(id, witness, kSoon), true);
+  EXPECT_EQ(reader_.is_log_of(id, {Offset(1), witness.time - milliseconds(1)}, kSoon), false);
+  EXPECT_EQ(reader_.is_log_of(id, {Offset(2), witness.time}, kSoon), false) << "cut at the witness";
+  EXPECT_EQ(reader_.is_log_of(id, {Offset(3), witness.time}, kSoon), false) << "cut before it";
+}
+
 TEST(LogReader, SaysNothingWhereNobodyListens) {
   LogReader reader(options_for({"audit.events.v1"}, "127.0.0.1:1"));
-  reader.begin({"audit.events.v1", Partition(0)}, Offset(0));
+  const PartitionId id{"audit.events.v1", Partition(0)};
+  reader.begin(id, Offset(0));
   EXPECT_FALSE(reader.next(milliseconds(200)));
+  EXPECT_EQ(reader.is_log_of(id, {Offset(0), Timestamp{}}, milliseconds(200)), std::nullopt);
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ void Taken::take(std::size_t lane, const Delivery& delivery) {
     Of& of = partitions_[end->id];
     ++of.ends;
     of.next = std::max(of.next, end->end);
+  } else if (const auto* another = std::get_if<AnotherLog>(&delivery)) {
+    partitions_[another->id].another_logs.push_back(another->witness);
   } else {
     ++partitions_[std::get<OutOfRange>(delivery).id].out_of_range;
   }

@@ -30,6 +30,7 @@ class Taken {
     int dropped = 0;
     int ends = 0;
     int out_of_range = 0;
+    std::vector<Witness> another_logs;
     std::set<std::size_t> lanes;
   };
 

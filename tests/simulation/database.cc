@@ -93,6 +93,7 @@ void Database::commit_offsets(Transaction& transaction) {
     StoredPartition& row = contents.partitions[partition];
     row.next = mutant("next_offset_off_by_one") ? next(moved.next) : moved.next;
     if (moved.last) row.last = moved.last;
+    if (!row.witness) row.witness = moved.witness;
     row.accepted += moved.accepted;
     row.duplicate += moved.duplicate;
     row.quarantined += moved.quarantined;
@@ -158,7 +159,8 @@ std::optional<Claim> Connection::claim(const PartitionId& id, std::string_view, 
         db_.contents.partitions.emplace(partition, StoredPartition{OwnerEpoch(0), *start, *start, {}}).first;
   }
   row->second.owner_epoch = next(row->second.owner_epoch);
-  const Claim claim{row->second.log_epoch, row->second.owner_epoch, row->second.next, row->second.last};
+  const Claim claim{row->second.log_epoch, row->second.owner_epoch, row->second.next, row->second.last,
+                    row->second.witness};
   db_.end(*transaction);
   db_.reach("the answer to a claim");
   return claim;
@@ -241,6 +243,7 @@ void Connection::write(Transaction& transaction, const WriteSet& writes) {
     StoredPartition& moved = transaction.effects.partitions[partition];
     moved = {move->owner_epoch, move->from,      move->to,          move->last,
              move->accepted,    move->duplicate, move->quarantined, move->skipped};
+    moved.witness = move->witness;
   }
   if (mutant("offsets_before_rows")) db_.commit_offsets(transaction);
   db_.scheduler.pause(milliseconds(db_.faults.strike("a COPY takes long", 20) ? 15'000 : 5));

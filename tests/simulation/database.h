@@ -35,6 +35,7 @@ struct StoredPartition {
   std::optional<LastRecord> last;
   std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
   LogEpoch log_epoch{0};
+  std::optional<Witness> witness{};
 };
 
 /// What a failover may turn back.

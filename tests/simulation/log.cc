@@ -10,6 +10,19 @@ namespace {
 
 constexpr milliseconds kSessionTimeout{10'000};
 constexpr milliseconds kFetch{20};
+constexpr milliseconds kWitnessInterval{5'000};
+
+/// Whether a log has something younger than the witness only behind it, or still has the witness.
+bool is_log_of(const PartitionLog& log, const Witness& witness) {
+  const auto first = log.records.begin() + log.start;
+  const auto younger = std::find_if(first, log.records.end(),
+                                    [&](const Logged& logged) { return logged.timestamp > witness.time; });
+  const std::int64_t at = witness.offset.value();
+  if (younger == log.records.end() || younger - log.records.begin() > at) return true;
+  if (at >= log.end()) return false;
+  const Logged& there = log.records[static_cast<std::size_t>(at)];
+  return there.key && there.timestamp == witness.time;
+}
 
 }  // namespace
 
@@ -70,6 +83,10 @@ std::optional<std::vector<int>> Broker::take_assignment(int member) {
   return std::exchange(members_.at(member).assignment, std::nullopt);
 }
 
+Timestamp Broker::clock() const {
+  return testing::at(0) + std::chrono::floor<milliseconds>(scheduler.now().time_since_epoch());
+}
+
 void Stream::begin(int partition, Offset offset) {
   Fetch& fetch = fetches_[partition] = {};
   fetch.position = offset.value();
@@ -79,6 +96,7 @@ void Stream::begin(int partition, Offset offset) {
 
 std::optional<Delivery> Stream::next(milliseconds timeout) {
   Scheduler& scheduler = broker_.scheduler;
+  if (auto found = ask_witnesses()) return found;
   const auto waiting = [&] {
     return std::any_of(fetches_.begin(), fetches_.end(),
                        [&](const auto& entry) { return has_something(entry.first, entry.second); });
@@ -126,6 +144,27 @@ FetchedRecord Stream::record(int partition, std::int64_t offset) const {
   const Logged& logged =
       broker_.logs[static_cast<std::size_t>(partition)].records[static_cast<std::size_t>(offset)];
   return testing::fetched(offset, *logged.key, logged.value, partition, logged.timestamp);
+}
+
+void Stream::watch(const PartitionId& id, const std::optional<Witness>& witness) {
+  watched_.erase(id.partition.value());
+  if (!witness) return;
+  const milliseconds until_asked(broker_.scheduler.below(kWitnessInterval.count()));
+  watched_.emplace(id.partition.value(), Watched{*witness, broker_.scheduler.now() + until_asked});
+}
+
+std::optional<AnotherLog> Stream::ask_witnesses() {
+  for (auto& [partition, watched] : watched_) {
+    if (watched.due > broker_.scheduler.now() || !fetches_.contains(partition)) continue;
+    watched.due = broker_.scheduler.now() + kWitnessInterval;
+    if (broker_.faults.strike("the broker does not say whose log " + std::to_string(partition) + " is", 20))
+      continue;
+    if (is_log_of(broker_.logs[static_cast<std::size_t>(partition)], watched.witness)) continue;
+    const AnotherLog found{partition_id(partition), watched.witness};
+    watched_.erase(partition);
+    return found;
+  }
+  return std::nullopt;
 }
 
 void Stream::seek(const PartitionId& id, Offset offset) {

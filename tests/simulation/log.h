@@ -45,6 +45,9 @@ class Broker {
   /// What the member got, once for each generation.
   std::optional<std::vector<int>> take_assignment(int member);
 
+  /// What a record is stamped with that is appended now.
+  Timestamp clock() const;
+
   std::vector<PartitionLog> logs;
   Scheduler& scheduler;
   Faults& faults;
@@ -71,6 +74,7 @@ class Stream : public RecordStream {
 
   std::optional<Delivery> next(milliseconds timeout) override;
   void seek(const PartitionId& id, Offset offset) override;
+  void watch(const PartitionId& id, const std::optional<Witness>& witness) override;
   std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) override;
   void mirror(std::span<const std::pair<PartitionId, Offset>>) override {}
 
@@ -85,12 +89,18 @@ class Stream : public RecordStream {
     std::int64_t end_told = -1;
     bool stopped = false;  ///< out of range: nothing until a seek
   };
+  struct Watched {
+    Witness witness;
+    Runtime::TimePoint due;  ///< when the broker is asked
+  };
+  std::optional<AnotherLog> ask_witnesses();
   bool has_something(int partition, const Fetch& fetch) const;
   std::optional<Delivery> deliver(int partition, Fetch& fetch);
   FetchedRecord record(int partition, std::int64_t offset) const;
 
   Broker& broker_;
   std::map<int, Fetch> fetches_;
+  std::map<int, Watched> watched_;
 };
 
 /// One member of the group.

@@ -37,7 +37,13 @@ struct OutOfRange {
   PartitionId id;
 };
 
-using Delivery = std::variant<FetchedRecord, EndReached, OutOfRange>;
+/// The log is not the one that `witness` was read of.
+struct AnotherLog {
+  PartitionId id;
+  Witness witness;
+};
+
+using Delivery = std::variant<FetchedRecord, EndReached, OutOfRange, AnotherLog>;
 
 /// The first offset that the broker still has, and the one after the last that a reader may see.
 struct Extent {
@@ -61,6 +67,10 @@ class RecordStream {
 
   /// Goes on at `offset`, for a partition that is assigned. Asynchronous. Throws SourceError.
   virtual void seek(const PartitionId& id, Offset offset) = 0;
+
+  /// From now on asks the broker now and then, beside the lane, whether the partition's log is still the one
+  /// that `witness` was read of; delivers AnotherLog, once, where it is not. Without a witness: asks no more.
+  virtual void watch(const PartitionId& id, const std::optional<Witness>& witness) = 0;
 
   /// Asks the broker. Nothing where it does not answer within `timeout`.
   virtual std::optional<Extent> extent(const PartitionId& id, milliseconds timeout) = 0;
