@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ingest/fakes.h"
 #include "sealstream/ingest/ingester.h"
@@ -52,7 +53,11 @@ class World {
         faults_(*scheduler_, options.at_most_faults),
         broker_(*scheduler_, faults_, static_cast<int>(1 + scheduler_->below(5))),
         database_(*scheduler_, faults_),
-        history_(broker_.logs.size()) {}
+        history_(broker_.logs.size()) {
+    for (int partition = 0; partition < std::ssize(broker_.logs); ++partition) {
+      if (scheduler_->chance(300)) begin_before_the_clock_went_back(partition);
+    }
+  }
 
   Outcome run() {
     scheduler_->start(kWorld, [this] { live(); });
@@ -81,7 +86,7 @@ class World {
     recover();
     if (!settles() || judged()) return stop_all();
     if (scheduler_->chance(300)) {
-      const int lost = lose_the_log();
+      const int lost = scheduler_->chance(500) ? lose_the_log() : replace_the_log();
       if (!judged()) accept_the_loss_of(lost);
       return stop_all();
     }
@@ -94,9 +99,14 @@ class World {
   void publish_some();
   void publish(int partition);
   void append(int partition, Sent sent, const std::string& value);
+  void begin_before_the_clock_went_back(int partition);
   void go_wrong();
   void recover();
   int lose_the_log();
+  int replace_the_log();
+  void make_again(int partition, std::int64_t records);
+  void publish_again(int partition, std::int64_t records);
+  void kill_all();
   void accept_the_loss_of(int partition);
   void stop_all();
   Instance* some_instance();
@@ -104,6 +114,8 @@ class World {
   // what must be
   bool settles();
   bool judged();
+  bool halts(int partition);
+  void expect_sealed_once();
   void fails(const std::string& what) {
     if (!failure_) failure_ = what;
   }
@@ -116,6 +128,7 @@ class World {
   std::vector<std::unique_ptr<Instance>> instances_;  ///< the dead ones too
   History history_;
   std::int64_t last_id_ = 0;
+  std::vector<std::string> made_again_;  ///< ids of the events of a log that replaced another one
   std::optional<std::string> failure_;
 };
 
@@ -171,10 +184,19 @@ void World::publish(int partition) {
 
 void World::append(int partition, Sent sent, const std::string& value) {
   PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
-  Logged logged{.key = std::nullopt, .value = value, .timestamp = testing::at(log.end())};
+  Logged logged{.key = std::nullopt, .value = value, .timestamp = broker_.clock()};
   if (sent.fate != Sent::Fate::skipped) logged.key = sent.tenant;
   log.records.push_back(std::move(logged));
   history_[static_cast<std::size_t>(partition)].push_back(std::move(sent));
+}
+
+/// What was appended then is younger than whatever is read: only the witness itself tells that the log is its
+/// own.
+void World::begin_before_the_clock_went_back(int partition) {
+  for (std::int64_t count = 1 + scheduler_->below(3); count > 0; --count) {
+    append(partition, {}, "");
+    broker_.logs[static_cast<std::size_t>(partition)].records.back().timestamp += std::chrono::hours(100);
+  }
 }
 
 void World::go_wrong() {
@@ -264,17 +286,11 @@ int World::lose_the_log() {
     const std::int64_t longest = before.last ? 2 * before.next.value() : before.next.value();
     for (std::int64_t count = scheduler_->below(longest); count > 0; --count) {
       log.records.push_back(
-          {"another-tenant", testing::event_json("another-tenant", "of-another-log"), testing::at(0)});
+          {"another-tenant", testing::event_json("another-tenant", "of-another-log"), broker_.clock()});
     }
   }
   start_instance();
-  const Instance& instance = *instances_.back();
-  const auto halted = [&] {
-    const auto partitions = instance.ingester.status().partitions;
-    return std::any_of(partitions.begin(), partitions.end(), [&](const PartitionStatus& status) {
-      return status.state == PartitionState::halted && status.id == partition_id(static_cast<int>(lost));
-    });
-  };
+  const auto halted = [&] { return halts(static_cast<int>(lost)); };
   const auto others_done = [&] {
     for (std::size_t partition = 0; partition < broker_.logs.size(); ++partition) {
       const std::int64_t next = database_.contents.partitions.at(static_cast<int>(partition)).next.value();
@@ -291,6 +307,61 @@ int World::lose_the_log() {
   return static_cast<int>(lost);
 }
 
+/// Below the reader's position the history stays as it was: so far of the new log is read what lies behind
+/// it.
+void World::make_again(int partition, std::int64_t records) {
+  scheduler_->wait(scheduler_->now() + milliseconds(1'000), [] { return false; });  // it takes its time
+  std::vector<Sent>& history = history_[static_cast<std::size_t>(partition)];
+  const std::vector<Sent> before = std::exchange(history, {});
+  broker_.logs[static_cast<std::size_t>(partition)] = {};
+  publish_again(partition, records);
+  std::copy(before.begin(), before.end(), history.begin());
+}
+
+void World::publish_again(int partition, std::int64_t records) {
+  const std::string tenant = "tenant-" + std::to_string(partition) + "-again";
+  for (; records > 0; --records) {
+    const std::string id = made_again_.emplace_back("event-" + std::to_string(100'000 + ++last_id_));
+    append(partition, {Sent::Fate::accepted, tenant, id}, testing::event_json(tenant, id));
+  }
+}
+
+bool World::halts(int partition) {
+  return std::any_of(instances_.begin(), instances_.end(), [&](const auto& instance) {
+    if (!scheduler_->alive(instance->process)) return false;
+    const auto partitions = instance->ingester.status().partitions;
+    return std::any_of(partitions.begin(), partitions.end(), [&](const PartitionStatus& status) {
+      return status.state == PartitionState::halted && status.id == partition_id(partition);
+    });
+  });
+}
+
+/// The topic is made again and grows beyond the position of its reader, who is not told: no offset and no
+/// digest is amiss. The reader goes on in it, but not for long, also where it dies in between. Returns the
+/// partition's number.
+int World::replace_the_log() {
+  const auto lost = static_cast<int>(scheduler_->below(std::ssize(broker_.logs)));
+  const StoredPartition& stored = database_.contents.partitions.at(lost);
+  if (!stored.witness) return lose_the_log();
+  const Offset position = stored.next;
+  faults_.note("partition " + std::to_string(lost) + " is made again, and grows beyond its reader");
+  make_again(lost, position.value() + 1 + scheduler_->below(20));
+  const auto seen = [&] { return halts(lost) || stored.next > position; };
+  if (scheduler_->chance(500) && scheduler_->wait(scheduler_->now() + kSettles, seen)) {
+    kill_all();
+    start_instance();
+  }
+  if (!scheduler_->wait(scheduler_->now() + kSettles, [&] { return halts(lost); }))
+    fails("I7: a partition whose topic was made again was not halted");
+  const auto never = [] { return false; };
+  scheduler_->wait(scheduler_->now() + milliseconds(30'000), never);  // the group has settled
+  const Offset halted_at = stored.next;
+  publish_again(lost, 5);
+  scheduler_->wait(scheduler_->now() + milliseconds(5'000), never);
+  if (stored.next != halted_at) fails("I7: a halted partition was read on");
+  return lost;
+}
+
 /// An operator moves the partition on to the log that is there: whoever holds it finds that out.
 void World::accept_the_loss_of(int partition) {
   const PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
@@ -304,6 +375,21 @@ void World::accept_the_loss_of(int partition) {
   const auto goes_on = [&] { return stored.owner_epoch > accepted && stored.next == Offset(log.end()); };
   if (!scheduler_->wait(scheduler_->now() + kSettles, goes_on))
     fails("I8: a partition does not go on when its loss is accepted");
+  expect_sealed_once();
+}
+
+/// What was sealed of the new log before it was recognised is a duplicate when it is read from its start.
+void World::expect_sealed_once() {
+  for (const std::string& id : made_again_) {
+    const auto rows = std::count_if(database_.contents.rows.begin(), database_.contents.rows.end(),
+                                    [&](const StoredRow& row) { return row.event_id == id; });
+    if (rows != 1)
+      fails("I1: of a log that replaced another one, " + id + " has " + std::to_string(rows) + " rows");
+  }
+}
+
+void World::kill_all() {
+  for (const auto& instance : instances_) scheduler_->kill(instance->process);
 }
 
 void World::stop_all() {
