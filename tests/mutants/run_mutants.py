@@ -29,7 +29,7 @@ histories = simulation(500)
 kMutants = [
     # in the simulated database: does the judge of the simulation notice?
     Mutant("offsets_before_rows", histories, "I1:"),
-    Mutant("rows_before_offsets", histories, "I(2|5|11):"),
+    Mutant("rows_before_offsets", histories, "I(2|5|8|11):"),
     Mutant("no_fence", histories, "I(1|8|11):"),
     Mutant("no_head_check", histories, "I(3|4):"),
     Mutant("no_unique_ids", histories, "I2:"),
