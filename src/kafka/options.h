@@ -27,9 +27,9 @@ struct KafkaOptions {
   milliseconds heartbeat_interval{1'000};  ///< others hear at one of theirs that a member left
 
   /// The fetcher stops when a lane's queue holds this many bytes of values ...
-  std::size_t queue_bytes_per_lane = std::size_t{8} * 1024 * 1024;
+  std::size_t queue_bytes_per_lane = std::size_t{6} * 1024 * 1024;
   /// ... or this many records (each costs about 500 bytes beside its value). Both may be passed by one fetch.
-  std::size_t queue_records_per_lane = 10'000;
+  std::size_t queue_records_per_lane = 7'500;
   /// What one fetch asks of a partition; a broker sends a first batch that is larger all the same.
   std::size_t fetch_bytes_per_partition = std::size_t{256} * 1024;
   /// ... and of all partitions of a broker. The answer's memory is held until the last of its records is

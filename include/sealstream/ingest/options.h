@@ -53,7 +53,7 @@ struct IngestOptions {
   /// After a unique violation the ids of this many batches are looked up before they are written.
   int lookup_batches_after_violation = 100;
   /// Heads that a lane keeps; when there are more, all are dropped and read again as needed.
-  std::size_t cached_heads = 15'000;
+  std::size_t cached_heads = 10'000;
 
   /// This many fenced commits of a lane within a minute are an alarm.
   int fences_per_minute_alarm = 5;
