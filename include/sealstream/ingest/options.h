@@ -23,8 +23,8 @@ struct IngestOptions {
   /// ... or at this many bytes of keys, values and headers. Bounds what a lane holds in memory.
   std::size_t batch_bytes = 3 * 1024 * 1024;
   /// ... or when its first record has waited this long and no other is at hand. While there is a backlog one
-  /// always is, and batches fill up instead,
-  /// ... at once where the lane had nothing to do for as long: a quiet topic has nothing to wait for,
+  /// always is, and batches fill up instead; at once where the lane had nothing to do for as long, since a
+  /// quiet topic has nothing to wait for,
   milliseconds linger{10};
   /// ... but a record never waits longer than this for its batch to be closed.
   milliseconds batch_age{200};
