@@ -21,7 +21,8 @@ from events import lines, tenants  # noqa: E402
 from servers import KafkaBroker, PostgresCluster  # noqa: E402
 
 kTicks = os.sysconf("SC_CLK_TCK")
-kServerSettings = {"shared_buffers": "1GB", "max_wal_size": "8GB", "wal_compression": "lz4",
+kQuarter_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 // 2**20  # what PostgreSQL's manual advises
+kServerSettings = {"shared_buffers": f"{kQuarter_mib}MB", "max_wal_size": "8GB", "wal_compression": "lz4",
                    "track_commit_timestamp": "on"}
 kPagesDealt = 64  # of the heap, about 450 rows: neighbours stay together, as in a batch
 

@@ -20,7 +20,7 @@ import subprocess
 import time
 
 from figures import finish, progress, spread, table
-from stage import Backlog, ServerCpu, kServerSettings, stage
+from stage import Backlog, ServerCpu, stage
 
 kOrdered = "\\copy (SELECT * FROM audit.ledger ORDER BY tenant_id, seq) to /dev/null binary"
 
@@ -45,7 +45,7 @@ def commands(deployed):
 
 
 def measure(events, tenant_count, rounds):
-    with stage({**kServerSettings, "shared_buffers": "2GB"}) as (postgres, kafka, directory):
+    with stage() as (postgres, kafka, directory):
         backlog = Backlog(postgres, kafka, directory, events, tenant_count)
         deployed = backlog.empty_database()
         backlog.drain(deployed)
