@@ -76,7 +76,8 @@ def head(quick):
     yield (f"- versions: revision {revision()}, "
            f"{first_line('/usr/lib/postgresql/15/bin/postgres', '--version')}, Apache Kafka 4.3.0, {first_line('g++', '--version')}")
     yield ("- method: one broker and one database server of their own, fresh, with fsync, synchronous_commit, chain, scan and every index "
-           "on, a quarter of the memory as shared_buffers. What is compared is run in turn (A B A B) and compared round by round; each program's head says how it measures.")
+           "on, a quarter of the memory as shared_buffers. What is compared is run in turn (A B A B) and compared round by round; each "
+           "program's head says how it measures.")
     yield "- what was tried where a target is missed, with figures: [src/README.md](../src/README.md), Decisions, from \"CPU of an event\" on"
 
 

@@ -58,7 +58,7 @@ def cpu_seconds(pids):
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # it ended before it was opened, or before it was read
             continue
         total += int(fields[11]) + int(fields[12])
     return total / kTicks
