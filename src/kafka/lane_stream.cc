@@ -14,6 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// So many records without a wait come of a backlog: a fetcher may have filled its queue meanwhile.
+constexpr int kBacklogRun = 1'000;
+
 }  // namespace
 
 LaneStream::LaneStream(std::size_t lane, rd_kafka_s* client, rd_kafka_queue_s* queue, Assignment& assignment,
@@ -34,7 +37,11 @@ std::optional<Delivery> LaneStream::next(milliseconds timeout) {
   int wait_ms = static_cast<int>(timeout.count());
   while (true) {
     const AssignmentNumber number = assignment_.number();
-    Message message(rd_kafka_consume_queue(queue_, wait_ms));
+    Message message(rd_kafka_consume_queue(queue_, 0));
+    if (!message) {
+      wake_fetcher();
+      message.reset(rd_kafka_consume_queue(queue_, wait_ms));
+    }
     if (!message) {
       return std::nullopt;
     }
@@ -44,6 +51,15 @@ std::optional<Delivery> LaneStream::next(milliseconds timeout) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
     wait_ms = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
   }
+}
+
+/// A fetcher whose queue was full looks at it again when something arrives on its connection, or after a
+/// second (librdkafka 2.0.2, rd_kafka_broker_consumer_serve). The answers to the watch's questions do arrive.
+void LaneStream::wake_fetcher() {
+  if (run_ >= kBacklogRun) {
+    watch_.wake();
+  }
+  run_ = 0;
 }
 
 /// Nothing where it was an error that librdkafka mends by itself.
@@ -57,6 +73,7 @@ std::optional<Delivery> LaneStream::deliver(Message message, AssignmentNumber nu
     return deliver_event(*message, held, number);
   }
   held.advance(number, Offset(message->offset + 1));
+  ++run_;
   return fetched(std::move(message), held.id.topic);
 }
 

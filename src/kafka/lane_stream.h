@@ -25,6 +25,7 @@ class LaneStream final : public RecordStream {
   std::optional<Delivery> deliver_event(const rd_kafka_message_s& message, Held& held,
                                         AssignmentNumber number);
   Held& held_of(const rd_kafka_message_s& message);
+  void wake_fetcher();
 
   const std::size_t lane_;
   rd_kafka_s* const client_;
@@ -34,6 +35,7 @@ class LaneStream final : public RecordStream {
   const KafkaOptions& options_;
   Probe& probe_;
   Held* last_held_ = nullptr;  ///< of the record before: they come in runs
+  int run_ = 0;                ///< records since the queue was empty
 };
 
 }  // namespace sealstream

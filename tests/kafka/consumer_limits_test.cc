@@ -98,6 +98,28 @@ TEST(ConsumerLimits, LetALaneGoOnWhileItsNeighbourRests) {
   }
 }
 
+/// A full queue's fetcher looks at it again when an answer arrives, or after a second.
+TEST(ConsumerLimits, AskTheBrokerSomethingWhenABacklogHasEmptiedItsQueue) {
+  const PartitionId id{make_topic(1), Partition(0)};
+  KafkaOptions options = options_for({id.topic});
+  options.extent_interval = std::chrono::hours(1);
+  Taken taken(false);
+  Member member(options, 1, taken);
+  const auto known_end = [&] {
+    const auto extents = member.probe().extents();
+    const auto found = extents.find(id);
+    return found == extents.end() ? Offset(-1) : found->second.end;
+  };
+  member.start();
+  ASSERT_TRUE(eventually([&] { return known_end() == Offset(0); }));
+  member.rest(true);
+  Producer producer;
+  producer.send_numbers(id, 5'000);
+  producer.flush();
+  member.rest(false);
+  EXPECT_TRUE(eventually([&] { return known_end() == Offset(5'000); }));
+}
+
 INSTANTIATE_TEST_SUITE_P(Bytes, ConsumerSizes, testing::Values(200, 800, 100'000));
 
 }  // namespace
