@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace sealstream {
 namespace {
 
@@ -32,6 +34,21 @@ TEST(Erasure, IsAnAdminEventThatErasesLedgerRows) {
 TEST(Erasure, ListsItsRowsAsRanges) {
   EXPECT_EQ(erased_seqs(erasure(R"({"rows": 4, "erased_seqs": [[0, 2], [7, 7]]})"), Seq(8)),
             (Ranges{{Seq(0), Seq(2)}, {Seq(7), Seq(7)}}));
+}
+
+TEST(Erasure, ListsItsRowsBesideNumbersOfAnySize) {
+  EXPECT_EQ(erased_seqs(erasure(R"({"a": 18446744073709551616, "bytes": 1000000000000000000000000000000, )"
+                                R"("erased_seqs": [[0, 2], [7, 18446744073709551616], [7, 7]]})"),
+                        Seq(8)),
+            (Ranges{{Seq(0), Seq(2)}, {Seq(7), Seq(7)}}));
+}
+
+TEST(Erasure, WhatIsNoRangeHidesNoOther) {
+  for (const std::string_view other : {"1", "null", "\"x\"", "[]", "[1]", "[[1, 1]]", "[1, 2, 3]", "{}",
+                                       "[1, [2]]", "[{\"a\": 1}, 2]", "[1.0, 2]", "[0, \"2\"]"}) {
+    const std::string detail = R"({"erased_seqs": [)" + std::string(other) + R"(, [4, 5]], "rows": 2})";
+    EXPECT_EQ(erased_seqs(erasure(detail), Seq(8)), (Ranges{{Seq(4), Seq(5)}})) << detail;
+  }
 }
 
 TEST(Erasure, CoversNoRowThatIsNotBeforeIt) {
