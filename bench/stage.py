@@ -18,6 +18,7 @@ sys.path[:0] = [str(kRoot / "deploy"), str(kRoot / "tests" / "e2e")]
 
 from deployment import Deployment  # noqa: E402
 from events import lines, tenants  # noqa: E402
+from producers import publish_lines  # noqa: E402
 from servers import KafkaBroker, PostgresCluster  # noqa: E402
 
 kTicks = os.sysconf("SC_CLK_TCK")
@@ -39,16 +40,16 @@ def stage(settings=kServerSettings, kafka_settings=None):
 
 def publish(kafka, topic, records):
     """Sends these lines (events.py); returns bytes of JSON an event."""
-    command = ["kcat", "-P", "-b", kafka.address, "-t", topic, "-K", "\t", "-X", "topic.partitioner=murmur2_random",
-               "-X", "enable.idempotence=true", "-X", "acks=all", "-X", "compression.codec=lz4", "-X", "log_level=3"]
-    kcat = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
     count = size = 0
-    for line in records:
-        kcat.stdin.write(line)
-        count += 1
-        size += len(line) - line.index("\t") - 2
-    kcat.stdin.close()
-    assert kcat.wait() == 0
+
+    def counted():
+        nonlocal count, size
+        for line in records:
+            count += 1
+            size += len(line) - line.index("\t") - 2
+            yield line
+
+    publish_lines(kafka, topic, counted())
     return size / max(count, 1)
 
 

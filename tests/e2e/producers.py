@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import threading
 import uuid
 from datetime import datetime, timezone
@@ -35,6 +36,16 @@ def binary(structured, content_type="application/json"):
     if content_type is not None:
         headers.append(("content-type", content_type.encode()))
     return json.dumps(structured["data"]), headers
+
+
+def publish_lines(kafka, topic, lines):
+    """By kcat, which is much faster than Python's clients. A line: the key, a tab, the value, a newline."""
+    kcat = subprocess.Popen(["kcat", "-P", "-b", kafka.address, "-t", topic, "-K", "\t", "-X", "topic.partitioner=murmur2_random",
+                             "-X", "enable.idempotence=true", "-X", "acks=all", "-X", "compression.codec=lz4",
+                             "-X", "log_level=3"], stdin=subprocess.PIPE, text=True)
+    kcat.stdin.writelines(lines)
+    kcat.stdin.close()
+    assert kcat.wait() == 0
 
 
 class Producer:
