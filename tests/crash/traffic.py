@@ -10,26 +10,19 @@ kTenants = [f"tenant-{number:02d}" for number in range(40)]
 
 
 class Traffic(ContinuousProducer):
-    """Events of all families, some twice, some that are none. ends: the end of what each partition acknowledged so far."""
+    """Events of all families, some twice, some that are none. ends: another one's, to go on with."""
 
     def __init__(self, deployment, dice, ends, rate_per_s=150):
         super().__init__(deployment, kTenants, rate_per_s)
         self._dice = dice
-        self._ends = ends
+        self.ends = ends
         self._events = (event for _ in itertools.count() for event in full_events(dice.choice(kTenants)))
 
     def send_events(self, count, tenants):
         for event in itertools.islice(self._events, count):
-            self._send(event["tenantid"], event)
+            self.send(event["tenantid"], event)
             if self._dice.random() < 0.02:
-                self._send(event["tenantid"], self._dice.choice([event, "no event"]))
-
-    def _send(self, tenant, value):
-        self.send(tenant, value, note=self._acknowledged)
-
-    def _acknowledged(self, place):
-        partition, offset = place
-        self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
+                self.send(event["tenantid"], self._dice.choice([event, "no event"]))
 
 
 def rounds(names, dice):

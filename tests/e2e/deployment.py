@@ -233,6 +233,10 @@ class Deployment:
         return [leaf for (leaf,) in self.ask("SELECT inhrelid::regclass::text FROM pg_inherits"
                                              " WHERE inhparent = 'audit.ledger'::regclass ORDER BY 1")]
 
+    def positions(self):
+        """Each partition's next offset."""
+        return dict(self.ask("SELECT partition, next_offset FROM audit.partitions"))
+
     def sealed(self):
         """Offsets below the positions in PostgreSQL, over all partitions."""
         return self.ask("SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM audit.partitions")[0][0]

@@ -49,11 +49,13 @@ def publish_lines(kafka, topic, lines):
 
 
 class Producer:
-    """An idempotent librdkafka producer. Every delivery report goes into the deployment's history."""
+    """An idempotent librdkafka producer. Every delivery report goes into the deployment's history. ends: the end of what each
+    partition has acknowledged."""
 
     def __init__(self, deployment, **settings):
         self.topic = deployment.topic
         self.sent = self.acknowledged = 0
+        self.ends = {}
         self._history = HistoryWriter(deployment.history)
         self._producer = confluent_kafka.Producer({
             "bootstrap.servers": deployment.kafka.address, "partitioner": "murmur2_random", "enable.idempotence": True,
@@ -68,9 +70,11 @@ class Producer:
         value = value.encode() if isinstance(value, str) else value
 
         def delivered(error, message):
-            self.acknowledged += error is None
-            if note is not None and error is None:
-                note((message.partition(), message.offset()))
+            if error is None:
+                self.acknowledged += 1
+                self.ends[message.partition()] = max(self.ends.get(message.partition(), 0), message.offset() + 1)
+                if note is not None:
+                    note((message.partition(), message.offset()))
             self._history.record(error is None, self.topic, message.partition(), message.offset(), key, value, headers)
 
         while True:

@@ -73,12 +73,9 @@ class Stand:
 
     def recovers(self, also=lambda: True):
         """Until every partition is sealed as far as Kafka has acknowledged by now, and one more record; and that condition."""
-        measured = traffic.Recovery("", self.ends, self._positions())
-        self.deployment.wait(lambda: measured.over(self._positions()) and also(), kGiveUp_s, "I8: everything to be sealed")
+        measured = traffic.Recovery("", self.ends, self.deployment.positions())
+        self.deployment.wait(lambda: measured.over(self.deployment.positions()) and also(), kGiveUp_s, "I8: everything to be sealed")
         self.recovery.note(measured.seconds())
-
-    def _positions(self):
-        return dict(self.deployment.ask("SELECT partition, next_offset FROM audit.partitions"))
 
     def rests(self):
         self.recovers()

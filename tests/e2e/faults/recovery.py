@@ -16,9 +16,22 @@ class Recovery:
         self.bound_s = bound_s
         self.longest_s = None
 
-    def measure(self, deployment, records):
-        """Called when the fault has just ended: waits until so many records are sealed. `producer.sent + 1`, of one that
-        goes on, are all that it sent so far and one more."""
+    def measure(self, deployment, producer):
+        """Called when the fault has just ended, of a producer that goes on: waits until what it had sent by now is sealed, in every
+        partition, and one record more."""
+        begin, sent = time.monotonic(), producer.sent
+        deployment.wait(lambda: producer.acknowledged >= sent, kGiveUp_s, f"{sent} records to be acknowledged")
+        ends = dict(producer.ends)
+
+        def sealed():
+            positions = deployment.positions()
+            return sum(positions.values()) > sum(ends.values()) and all(positions.get(each, 0) >= end for each, end in ends.items())
+
+        deployment.wait(sealed, kGiveUp_s, f"the partitions to be sealed up to {ends}, and one record more")
+        self.note(time.monotonic() - begin)
+
+    def measure_all(self, deployment, records):
+        """The same, where no more come than these."""
         begin = time.monotonic()
         deployment.wait_sealed(records, kGiveUp_s)
         self.note(time.monotonic() - begin)

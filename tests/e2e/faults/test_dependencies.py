@@ -25,7 +25,7 @@ def assert_logged(ingester, event, words):
 
 
 def assert_recovers(deployment, ingester, recovery, records):
-    recovery.measure(deployment, records)
+    recovery.measure_all(deployment, records)
     ingester.wait_ready()
     assert ingester.metric("sealstream_ready") == 1
     assert ingester.metric("sealstream_records_quarantined_total") == 0

@@ -46,7 +46,7 @@ def test_a_zombie_that_wakes_up_writes_nothing_under_its_old_epoch(deployment, p
         proxy.swallows = host == "cut_off"
         epochs = deployment.epochs()
         two = deployment.ingester("two")
-        recovery.measure(deployment, 2_000)
+        recovery.measure_all(deployment, 2_000)
         producer.send_events(1_000, kTenants).flush()
         deployment.wait_sealed(3_000)
         assert all(after > before for before, after in zip(epochs, deployment.epochs())), "every partition was claimed anew"
@@ -59,7 +59,7 @@ def test_a_zombie_that_wakes_up_writes_nothing_under_its_old_epoch(deployment, p
         proxy.cut()
         one.wait_ready()
         producer.send_events(1_000, kTenants).flush()
-        recovery.measure(deployment, 4_000)
+        recovery.measure_all(deployment, 4_000)
     assert deployment.ask("SELECT count(*) FROM audit.ledger") == [(4_000,)]
     assert two.running() and one.running()
     judge(deployment, producer)
@@ -77,7 +77,7 @@ def test_a_member_that_joins_or_leaves_every_five_seconds(deployment, recovery):
                 wait_until(lambda: time.monotonic() >= due, kSoon_s, "the next change")
                 comes_and_goes.running() or comes_and_goes.wait_end()
                 change()
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     recovery.note(progress.longest_pause_s)
     judge(deployment, producer)
 
@@ -90,7 +90,7 @@ def test_two_instances_that_claim_the_same_partitions_in_turn(deployment, recove
                    and two.metric("sealstream_fenced_commits_total") > 10, kSoon_s, "both to be fenced again and again")
         wait_for_more(deployment, 3_000, "while they fence each other")
         two.signal(signal.SIGTERM)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     recovery.note(progress.longest_pause_s)
     judge(deployment, producer)
 
@@ -100,7 +100,7 @@ def test_a_lane_that_hangs_does_not_hold_up_the_others(deployment, proxy, recove
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer, Progress(deployment) as progress:
         wait_for_more(deployment, 300, "before a lane hangs")
         lane_hangs(proxy, deployment, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     recovery.note(progress.longest_pause_s)
     judge(deployment, producer)
 
@@ -117,6 +117,6 @@ def test_database_that_is_down_at_the_moment_of_an_assignment(deployment, postgr
                             "to be assigned its share")
         finally:
             postgres.start()
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
         one.wait_ready(), two.wait_ready()
     judge(deployment, producer)

@@ -28,9 +28,9 @@ def test_every_node_killed_in_turn(deployment, kafka, recovery):
         for node in kafka.nodes:
             wait_for_more(deployment, 300, "before the node is killed")
             node.kill()
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
             node.start()
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
     assert ingester.metric("sealstream_halted_partitions") == 0
     judge(deployment, producer)
 
@@ -43,10 +43,10 @@ def test_leader_paused_and_its_partitions_led_elsewhere(deployment, kafka, recov
         paused.pause()
         try:
             wait_until(lambda: kafka.leader(deployment.topic, 0) not in (paused, None), kSoon_s, "another leader")
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
         finally:
             paused.resume()
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
         wait_until(lambda: kafka.elect_preferred(deployment.topic, 0), kSoon_s, "the first replica leads again")
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)

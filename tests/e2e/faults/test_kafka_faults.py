@@ -23,7 +23,7 @@ def test_the_broker_killed_and_started_again(deployment, kafka, recovery):
         for _ in range(2):
             wait_for_more(deployment, 300, "before the broker is killed")
             broker_killed(kafka, ingester)
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
     judge(deployment, producer)
     assert ingester.metric("sealstream_halted_partitions") == 0
 
@@ -33,7 +33,7 @@ def test_the_broker_paused(deployment, kafka, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the broker is paused")
         broker_paused(kafka, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
 
 
@@ -63,7 +63,7 @@ def test_aborted_transactions_and_control_records_are_skipped_and_leave_no_lag(d
     for commit in (True, False, False, True, False):
         transactions.run(tenants, commit)
     ends = Topic(deployment).ends()
-    recovery.measure(deployment, sum(ends))
+    recovery.measure_all(deployment, sum(ends))
     assert sum(ends) == 200 + 5 * sum(end > 0 for end in ends), "a marker of each transaction in each partition"
     assert deployment.ask("SELECT sum(accepted), sum(skipped) FROM audit.partitions") == [(80, sum(ends) - 80)]
     wait_until(lambda: ingester.metric("sealstream_partition_end_offset") == sum(ends), kSoon_s, "the ends asked of the broker")

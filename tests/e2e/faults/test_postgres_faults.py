@@ -26,7 +26,7 @@ def test_postgresql_killed_and_started_again(deployment, postgres, recovery):
         for _ in range(3):
             wait_for_more(deployment, 300, "before PostgreSQL is killed")
             postgres_killed(postgres, ingester)
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
             ingester.wait_ready()
             observe(deployment.uri_for_checker(), deployment.keyring, deployment.observations)
     judge(deployment, producer)
@@ -38,7 +38,7 @@ def test_postgresql_restarted_in_order_and_its_sessions_ended(deployment, postgr
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before PostgreSQL restarts")
         postgres.restart()
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
     assert ingester.running()
 
@@ -59,7 +59,7 @@ def test_connection_lost_while_a_commit_goes_through(deployment, recovery):
         finally:
             deployment.as_superuser("ALTER SYSTEM RESET synchronous_standby_names")
             deployment.as_superuser("SELECT pg_reload_conf()")
-        recovery.measure(deployment, 600)
+        recovery.measure_all(deployment, 600)
     ingester.wait(lambda: ingester.metric("sealstream_db_in_doubt_total", resolution="committed") > 0, kSoon_s,
                   "to learn that its commit went through")
     assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(600, 0)]
@@ -80,7 +80,7 @@ def test_connection_lost_before_a_commit_goes_through(deployment, recovery):
         wait_until(lambda: deployment.writers("wait_event = 'PgSleep'") > 0, kSoon_s, "a commit that sleeps")
         deployment.as_superuser("DELETE FROM public.asleep")
         deployment.end_writers("wait_event = 'PgSleep'")
-        recovery.measure(deployment, 300)
+        recovery.measure_all(deployment, 300)
     assert ingester.metric("sealstream_db_in_doubt_total", resolution="not_committed") > 0
     assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(300, 0)]
     judge(deployment, producer)
@@ -90,7 +90,7 @@ def test_a_lock_that_somebody_holds_only_delays(deployment, recovery):
     ingester = deployment.ingester()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         heads_locked(deployment)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     assert ingester.metric("sealstream_records_quarantined_total") == 0
     judge(deployment, producer)
 
@@ -100,7 +100,7 @@ def test_a_host_that_is_silent_is_passed_over(deployment, postgres, recovery):
     with Producer(deployment) as producer, socket.create_server(("127.0.0.2", postgres.port)):
         producer.send_events(300, kTenants).flush()
         ingester = deployment.start_ingester(postgres={"host": "127.0.0.2,127.0.0.1", "connect_timeout_ms": 500})
-        recovery.measure(deployment, 300)
+        recovery.measure_all(deployment, 300)
         assert ingester.wait_ready()
     judge(deployment, producer)
 
@@ -115,7 +115,7 @@ def test_a_transaction_pooler_in_between_that_dies(deployment, postgres, server_
             assert deployment.writers("true") == 2
             pooler.kill()
             pooler.start()
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
         judge(deployment, producer)
         assert ingester.metric("sealstream_records_quarantined_total") == 0
 
@@ -133,7 +133,7 @@ def test_a_full_disk(fillable, deploy, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the disk is full")
         disk_full(fillable, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
     assert ingester.metric("sealstream_records_quarantined_total") == 0
 
@@ -143,7 +143,7 @@ def test_a_deadlock(deployment, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the deadlock")
         deadlocked(deployment, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
 
 
@@ -158,7 +158,7 @@ def test_a_leaf_that_cannot_be_made(deployment, recovery):
                       "to name what is in the way")
         assert deployment.sealed() == 0
         deployment.as_superuser(f"DROP VIEW {leaf}")
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
 
 
@@ -175,6 +175,6 @@ def test_duplicates(deployment, recovery, again, every):
         for number, (tenant, sent) in enumerate(before):
             producer.send(tenant, sent if number % every == 0 else event(tenant, number))
         producer.flush()
-        recovery.measure(deployment, 6_000)
+        recovery.measure_all(deployment, 6_000)
     assert deployment.ask("SELECT sum(accepted), sum(duplicate) FROM audit.partitions") == [(6_000 - again, again)]
     judge(deployment, producer)

@@ -48,7 +48,7 @@ def test_sigterm_under_load(deployment, recovery):
         wait_for_more(deployment, 2_000, "before SIGTERM")
         recovery.note(drain(ingester))
         deployment.ingester("two")
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     judge(deployment, producer)
 
 
@@ -63,7 +63,7 @@ def test_sighup_with_a_bad_file_and_with_a_good_one(deployment, recovery):
                 (json.dumps(good | {"ingest": {"batch_rows": 0}}), "reload_failed", "ingest.batch_rows"),
                 (json.dumps(good | {"ingest": {"batch_rows": 3, "lanes": 7}}), "reloaded", "a restart takes ingest.lanes")):
             told_to_reload(ingester, text, event, words)
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
         full = ingester.metric("sealstream_batches_total", flush_reason="rows")
         ingester.wait(lambda: ingester.metric("sealstream_batches_total", flush_reason="rows") > full, kSoon_s,
                       "to close a batch that holds three rows")
@@ -84,7 +84,7 @@ def test_the_clock_jumps(deployment, tmp_path, recovery, jump):
         wait_for_more(deployment, 300, "before the clock jumps")
         for there in jump, "+0", jump:
             clock.write_text(there)
-            recovery.measure(deployment, producer.sent + 1)
+            recovery.measure(deployment, producer)
             wait_for_more(deployment, 600, "under that clock")
     assert ingester.ready() and ingester.metric("sealstream_records_quarantined_total") == 0
     judge(deployment, producer)
@@ -99,7 +99,7 @@ def test_no_descriptor_is_left(deployment, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before descriptors are scarce")
         no_descriptor_left(deployment, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
         ingester.wait_ready()
     judge(deployment, producer)
 
@@ -144,6 +144,6 @@ def test_a_storm_of_scrapes(deployment, recovery):
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the storm")
         answers = scraped_without_a_pause(deployment, ingester)
-        recovery.measure(deployment, producer.sent + 1)
+        recovery.measure(deployment, producer)
     assert len(answers) > 500 and set(answers) == {200}
     judge(deployment, producer)
