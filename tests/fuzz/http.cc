@@ -3,8 +3,11 @@
 //
 // The client gets one whole answer with a code of the server's, or none where it sent no whole request; the
 // server serves the next client.
+#include <pthread.h>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
+#include <csignal>
 #include <set>
 #include <string>
 
@@ -74,10 +77,25 @@ void check(const World& world, const std::string& answer) {
          "the header of every answer");
 }
 
-/// What a client that sends these bytes is told.
-std::string talk(World& world, Input bytes) {
-  world.answered = 0;
-  tcp::socket client(world.io, {next_address(world), 0});
+/// While it lives, libFuzzer's alarm waits: a connect or a write that it interrupts fails.
+class AlarmWaits {
+ public:
+  AlarmWaits() {
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm, &before_);
+  }
+  ~AlarmWaits() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AlarmWaits(const AlarmWaits&) = delete;
+  AlarmWaits& operator=(const AlarmWaits&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+void send(World& world, tcp::socket& client, Input bytes) {
+  const AlarmWaits alarm_waits;
   client.connect(world.endpoint);
   std::string part;
   while (!bytes.empty()) {
@@ -87,6 +105,13 @@ std::string talk(World& world, Input bytes) {
   }
   boost::system::error_code error;
   client.shutdown(tcp::socket::shutdown_send, error);
+}
+
+/// What a client that sends these bytes is told.
+std::string talk(World& world, Input bytes) {
+  world.answered = 0;
+  tcp::socket client(world.io, {next_address(world), 0});
+  send(world, client, bytes);
   return read_all(world, client);
 }
 
