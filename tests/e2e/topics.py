@@ -53,11 +53,6 @@ class Topic:
         wait_until(lambda: topic not in self._deployment.kafka.partition_counts(), kSoon_s, "the topic is deleted")
         wait_until(lambda: self._deployment.kafka.create_topic(topic, 12), kSoon_s, "the topic is made again")
 
-    def add_partitions(self, count):
-        wanted = NewPartitions(self._deployment.topic, count)
-        for done in self._admin.create_partitions([wanted]).values():
-            done.result(60)
-
     def cut(self, partition, offset):
         """The records from `offset` on, where a batch must begin, are on no disk any more: the broker is killed and finds its
         log so. An unclean leader election ends like this."""
