@@ -9,7 +9,13 @@
 
 namespace sealstream {
 
+namespace {
+
 using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kLook{4'000};  ///< at a witness itself
+
+}  // namespace
 
 ExtentWatch::ExtentWatch(rd_kafka_s* client, Assignment& assignment, std::size_t lanes,
                          const KafkaOptions& options, Probe& probe)
@@ -102,8 +108,8 @@ std::optional<AnotherLog> ExtentWatch::take_another_log(std::size_t lane) {
   return std::nullopt;
 }
 
-/// What seems to be another log is looked at by a client of its own, which few need: a clock that went back
-/// makes a log seem so for ever.
+/// What seems to be another log is looked at by a client of its own, which few need, and seldom: a clock that
+/// went back makes a log seem so for ever.
 void ExtentWatch::ask_logs(const std::stop_token& stop) {
   std::optional<LogReader> reader;
   for (const auto& [watched, seems_another] :
@@ -118,8 +124,10 @@ void ExtentWatch::ask_logs(const std::stop_token& stop) {
       if (!reader) {
         reader.emplace(options_);
       }
-      if (const auto same = reader->is_log_of(watched.first, watched.second, options_.extent_timeout)) {
-        settle(watched, *same ? Finding::same : Finding::another);
+      if (const auto same = reader->is_log_of(watched.first, watched.second, kLook)) {
+        settle(watched, *same);
+      } else {
+        probe_.kafka_error("another_log", "No answer to whether a log that seems another one is");
       }
     } catch (const SourceError& error) {
       probe_.kafka_error("another_log", error.what());
@@ -133,20 +141,24 @@ std::vector<Watched> ExtentWatch::open_questions() {
     LaneLogs& of = lanes_[held->lane];
     const std::lock_guard guard(of.lock);
     const auto log = of.logs.find(held->id);
-    if (log != of.logs.end() && log->second.finding == Finding::open) {
+    if (log != of.logs.end() && log->second.finding == Finding::open &&
+        log->second.ask_from <= Clock::now()) {
       questions.emplace_back(held->id, log->second.witness);
     }
   }
   return questions;
 }
 
-void ExtentWatch::settle(const Watched& watched, Finding finding) {
+void ExtentWatch::settle(const Watched& watched, bool same) {
   for (LaneLogs& of : lanes_) {
     const std::lock_guard guard(of.lock);
     const auto log = of.logs.find(watched.first);
-    if (log != of.logs.end() && log->second.witness == watched.second) {
-      log->second.finding = finding;
-      of.found = of.found || finding == Finding::another;
+    if (log == of.logs.end() || log->second.witness != watched.second) continue;
+    if (same) {
+      log->second.ask_from = Clock::now() + options_.witness_rest;
+    } else {
+      log->second.finding = Finding::another;
+      of.found = true;
     }
   }
 }

@@ -37,12 +37,14 @@ class ExtentWatch {
   std::optional<AnotherLog> take_another_log(std::size_t lane);
 
  private:
-  enum class Finding : std::uint8_t { open, same, another, told };
+  enum class Finding : std::uint8_t { open, another, told };
   /// The logs that one lane reads; a lock for each lane, since it is taken for every record.
   struct LaneLogs {
     struct Log {
       Witness witness;
       Finding finding = Finding::open;
+      std::chrono::steady_clock::time_point
+          ask_from{};  ///< a clock that went back makes it seem another each time
     };
     std::mutex lock;
     std::map<PartitionId, Log> logs;
@@ -59,7 +61,7 @@ class ExtentWatch {
   void ask_positions();
   void ask_logs(const std::stop_token& stop);
   std::vector<Watched> open_questions();
-  void settle(const Watched& watched, Finding finding);
+  void settle(const Watched& watched, bool same);
   void ask_cluster();
   void look_for_stall(Held& held, Offset end);
 

@@ -62,21 +62,24 @@ std::vector<std::pair<PartitionId, Extent>> LogReader::extents(std::span<const P
 std::optional<bool> LogReader::is_log_of(const PartitionId& id, const Witness& witness,
                                          milliseconds timeout) {
   const Watched watched{id, witness};
+  const Clock::time_point deadline = Clock::now() + timeout;
   const auto answer = ask_witnesses(client_.get(), {&watched, 1}, timeout);
   if (answer.empty()) return std::nullopt;
   const bool seems_another = answer.front().second;
-  return seems_another ? holds(id, witness, timeout) : true;
+  return seems_another ? holds(id, witness, deadline) : true;
 }
 
 /// A log that does not begin behind the witness: where its record is gone, so is the log.
-std::optional<bool> LogReader::holds(const PartitionId& id, const Witness& witness, milliseconds timeout) {
+std::optional<bool> LogReader::holds(const PartitionId& id, const Witness& witness,
+                                     Clock::time_point deadline) {
+  const auto left = [&] { return std::chrono::ceil<milliseconds>(deadline - Clock::now()); };
   begin(id, witness.offset);
-  const auto delivery = next(timeout);
+  const auto delivery = next(left());
   if (!delivery) return std::nullopt;
   if (const auto* fetched = std::get_if<FetchedRecord>(&*delivery))
     return Witness{fetched->record.offset, fetched->record.timestamp} == witness;
   if (std::holds_alternative<EndReached>(*delivery)) return false;
-  const auto log = extents({&id, 1}, timeout);
+  const auto log = extents({&id, 1}, left());
   const bool taken_meanwhile = !log.empty() && log.front().second.start > witness.offset;
   return log.empty() || taken_meanwhile ? std::nullopt : std::optional(false);
 }

@@ -1,8 +1,9 @@
-// Reads single partitions outside of any group: for commands that look at the log.
+// Reads single partitions outside of any group: for commands that look at the log, and to look at a witness.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,7 +34,7 @@ class LogReader {
   std::vector<std::pair<PartitionId, Extent>> extents(std::span<const PartitionId> ids, milliseconds timeout);
 
   /// Whether the partition's log is the one that `witness` was read of; nothing where Kafka does not say.
-  /// Each of the questions waits up to `timeout`. Throws SourceError.
+  /// `timeout` is for all that has to be asked. Throws SourceError.
   std::optional<bool> is_log_of(const PartitionId& id, const Witness& witness, milliseconds timeout);
 
  private:
@@ -41,7 +42,8 @@ class LogReader {
     void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
   };
 
-  std::optional<bool> holds(const PartitionId& id, const Witness& witness, milliseconds timeout);
+  std::optional<bool> holds(const PartitionId& id, const Witness& witness,
+                            std::chrono::steady_clock::time_point deadline);
   void stop();
 
   Client client_;

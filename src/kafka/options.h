@@ -39,10 +39,15 @@ struct KafkaOptions {
   /// waits at most this long for the fetch under way.
   milliseconds fetch_wait{100};
 
-  /// Starts and ends of all assigned partitions are asked of the broker this often.
+  /// Starts and ends of all assigned partitions, and whose logs they are, are asked of the broker at least
+  /// this often; also when a lane has emptied the queue of a backlog.
   milliseconds extent_interval{5'000};
-  /// How long one such question may take. A consumer that goes waits for the one under way.
+  /// How long one such question may take. A consumer that goes waits for the one under way, and for the look
+  /// at a witness.
   milliseconds extent_timeout{2'000};
+  /// A log that seemed another one, since a clock went back, and still held its witness is looked at again
+  /// after this.
+  milliseconds witness_rest{60'000};
   /// A partition that lags, and of which an idle lane got nothing for this long, is forwarded again.
   milliseconds stall_after{10'000};
   /// How long librdkafka may take to acknowledge a seek.

@@ -73,5 +73,38 @@ TEST_F(ConsumerWatch, SaysNothingOfALogThatIsItsOwn) {
   EXPECT_TRUE(taken_.of(id_).another_logs.empty()) << "the same questions were asked of both";
 }
 
+TEST_F(ConsumerWatch, GoesOnAskingOfALogWhoseClockWentBack) {
+  constexpr std::int64_t kThen = 1'790'000'000'000, kHour = 3'600'000;
+  const std::string topic = make_topic(2, {{"message.timestamp.type", "CreateTime"}});
+  const PartitionId id{topic, Partition(0)}, neighbour{topic, Partition(1)};
+  Producer producer;
+  for (const PartitionId& each : {id, neighbour}) {
+    producer.send(each, Message{"key", "before", {}, kThen + kHour});
+    producer.send(each, Message{"key", "witness", {}, kThen});
+  }
+  producer.flush();
+  const Witness witness{Offset(1), Timestamp(milliseconds(kThen))};
+  const Witness of_another{Offset(1), witness.time - milliseconds(1)};
+  KafkaOptions options = options_for({topic});
+  options.extent_interval = milliseconds(100);
+  options.witness_rest = milliseconds(100);
+  Taken taken;
+  Member member(options, 1, taken);
+  member.start();
+  ASSERT_TRUE(eventually([&] { return taken.next(id) == Offset(2) && taken.next(neighbour) == Offset(2); }));
+  const auto watch = [&](const PartitionId& of, const Witness& from) {
+    member.on_lane(0, [&](RecordStream& stream) { stream.watch(of, from); });
+  };
+  watch(id, witness);
+  for (std::size_t told = 1; told <= 2; ++told) {
+    watch(neighbour, of_another);
+    ASSERT_TRUE(eventually([&] { return taken.of(neighbour).another_logs.size() == told; }));
+  }
+  EXPECT_TRUE(taken.of(id).another_logs.empty()) << "the same questions were asked of both";
+  make_again(topic, 2);
+  send(id, 500);
+  EXPECT_TRUE(eventually([&] { return !taken.of(id).another_logs.empty(); }));
+}
+
 }  // namespace
 }  // namespace sealstream::test
