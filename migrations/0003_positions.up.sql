@@ -43,6 +43,7 @@ CREATE TABLE audit.partitions (
   last_digest bytea,                         -- its source digest, with 32 zero bytes as the key
   witness_offset bigint,                     -- the first record that was read of this log,
   witness_time timestamptz,                  -- and when the broker appended it: NULL where no broker said
+  another_log boolean NOT NULL DEFAULT false,  -- the witness told that the broker has another log now: nothing is read of it
   accepted bigint NOT NULL DEFAULT 0,
   duplicate bigint NOT NULL DEFAULT 0,
   quarantined bigint NOT NULL DEFAULT 0,
@@ -126,7 +127,7 @@ BEGIN
   UPDATE audit.partitions AS p
   SET log_epoch = p.log_epoch + 1, owner_epoch = p.owner_epoch + 1, first_offset = accept_loss.go_on_at,
       next_offset = accept_loss.go_on_at, last_offset = NULL, last_digest = NULL, witness_offset = NULL, witness_time = NULL,
-      accepted = 0, duplicate = 0, quarantined = 0, skipped = 0, lost = 0, log_unverified = 0, updated_at = now()
+      another_log = false, accepted = 0, duplicate = 0, quarantined = 0, skipped = 0, lost = 0, log_unverified = 0, updated_at = now()
   WHERE p.topic = closed.topic AND p.partition = closed.partition;
   RETURN closed.log_epoch + 1;
 END

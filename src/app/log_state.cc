@@ -38,11 +38,12 @@ std::vector<LogState> LogInspector::look(std::vector<PartitionTotals> partitions
 
 void LogInspector::look(LogState& state) {
   const PartitionTotals& stored = state.stored;
-  Position position({stored.log_epoch, stored.owner_epoch, stored.next_offset, stored.last},
+  Position position({stored.log_epoch, stored.owner_epoch, stored.next_offset, stored.last, stored.witness,
+                     stored.another_log},
                     is_compacted(stored.id.topic));
   state.log = extent(stored.id);
   if (!state.log) return;
-  state.answered = read_on(stored.id, position) && ask_witness(stored, position);
+  state.answered = position.halted() || (read_on(stored.id, position) && ask_witness(stored, position));
   if (!position.halted()) return;
   state.halted = position.cause();
   state.loss = loss(position, *state.log);

@@ -25,6 +25,7 @@ struct OpenPartition {
   Position position;                ///< what was read; never behind claim.next_offset
   std::int64_t log_unverified = 0;  ///< times the log was accepted without its anchor since the last commit
   bool seek_due = false;  ///< Kafka did not take the last seek: until it does, what arrives is not meant
+  bool another_log_due = false;  ///< the database does not know yet that the log is another one
 };
 
 /// Why an entry's record is refused, and what is kept of it.

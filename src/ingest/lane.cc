@@ -36,7 +36,7 @@ void Lane::run() {
       mailbox_.done();
       if (!go_on) return;
     }
-    retry_seeks();
+    do_what_is_due();
     const FlushReason reason = fill();
     const bool told_something = reason == FlushReason::revoke;  // a close says itself whether to flush
     if (!entries_.empty() && !told_something) flush(reason);
@@ -53,7 +53,7 @@ void Lane::open(OpenCommand& command) {
   for (auto& [id, claim] : command.partitions) {
     probe_.partition_assigned(id, claim.next_offset);
     partitions_.push_back(std::make_unique<OpenPartition>(id, claim, gaps_are_loss(id.topic)));
-    watch(*partitions_.back());
+    begin(*partitions_.back());
   }
   publish();
 }
@@ -164,7 +164,14 @@ void Lane::arrive(const AnotherLog& another_log) {
   OpenPartition* partition = find(another_log.id.topic, another_log.id.partition);
   if (partition != nullptr && partition->claim.witness == another_log.witness) {
     act(*partition, partition->position.another_log());
+    partition->another_log_due = !mutant("another_log_not_kept");
   }
+}
+
+/// What was claimed is read, and watched; or halted again.
+void Lane::begin(OpenPartition& partition) {
+  if (partition.position.halted()) act(partition, Step::halt);
+  watch(partition);
 }
 
 void Lane::watch(const OpenPartition& partition) {
@@ -236,14 +243,29 @@ void Lane::seek(OpenPartition& partition) {
   } catch (const SourceError& error) {
     probe_.kafka_error("seek", error.what());
     partition.seek_due = true;
-    next_seek_retry_ = runtime_.now() + options_.claim_retry;
+    next_retry_ = runtime_.now() + options_.claim_retry;
   }
 }
 
-void Lane::retry_seeks() {
-  if (runtime_.now() < next_seek_retry_) return;
+/// Else a later claim would find only the other log's records, once its retention has taken what the witness
+/// contradicts.
+void Lane::keep_another_log(OpenPartition& partition) {
+  try {
+    ledger_->keep_another_log(partition.id, partition.claim.log_epoch);
+    partition.another_log_due = false;
+    database_is(true, "");
+  } catch (const LedgerError& error) {
+    probe_.database_failed(error.sqlstate(), error.what());
+    database_is(false, error.what());
+    next_retry_ = runtime_.now() + options_.claim_retry;
+  }
+}
+
+void Lane::do_what_is_due() {
   for (const auto& partition : partitions_) {
+    if (runtime_.now() < next_retry_) return;
     if (partition->seek_due) seek(*partition);
+    if (partition->another_log_due) keep_another_log(*partition);
   }
 }
 

@@ -57,7 +57,9 @@ class Lane {
   void act(OpenPartition& partition, Step step);
   void ask(OpenPartition& partition);
   void seek(OpenPartition& partition);
-  void retry_seeks();
+  void keep_another_log(OpenPartition& partition);
+  void do_what_is_due();
+  void begin(OpenPartition& partition);
   void watch(const OpenPartition& partition);
   OpenPartition* find(std::string_view topic, Partition partition);
   bool gaps_are_loss(const std::string& topic) const;
@@ -107,7 +109,7 @@ class Lane {
   std::optional<CloseCommand> closing_;
   milliseconds backoff_;
   std::vector<Deadline> fences_;  ///< of the last minute
-  Deadline next_seek_retry_{};
+  Deadline next_retry_{};         ///< of what is due
   std::minstd_rand jitter_;
 
   std::atomic<Deadline::rep> heartbeat_;

@@ -138,7 +138,8 @@ void Lane::restart(OpenPartition& partition, const Claim& claim) {
   }
   partition.claim = claim;
   partition.position = Position(claim, partition.gaps_are_loss);
-  watch(partition);
+  partition.another_log_due = false;
+  begin(partition);
   seek(partition);
 }
 

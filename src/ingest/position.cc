@@ -7,7 +7,9 @@
 namespace sealstream {
 
 Position::Position(const Claim& claim, bool gaps_are_loss)
-    : gaps_are_loss_(gaps_are_loss), anchor_(claim.last), next_(claim.next_offset) {}
+    : gaps_are_loss_(gaps_are_loss), anchor_(claim.last), next_(claim.next_offset) {
+  if (claim.another_log) cause_ = HaltCause::not_same_log;
+}
 
 Offset Position::fetch_from() const { return anchor_ ? anchor_->offset : next_; }
 

@@ -33,7 +33,8 @@ enum class Step : std::uint8_t {
 /// first end beyond it likewise; it may have moved on, where transactions are aborted one after the other.
 class Position {
  public:
-  /// `gaps_are_loss`: the topic is compacted, so nobody can tell a gap from records that the cleaner took.
+  /// Halted where the claim says that the log is another one. `gaps_are_loss`: the topic is compacted, so
+  /// nobody can tell a gap from records that the cleaner took.
   explicit Position(const Claim& claim, bool gaps_are_loss = false);
 
   /// Where Kafka must begin: at the anchor, or at next() where there is none or it is verified.

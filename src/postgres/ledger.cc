@@ -36,6 +36,7 @@ Claim read_claim(const Answer& answer) {
               Offset(int8_at(answer, 0, 2)), std::nullopt};
   if (!is_null(answer, 0, 3)) claim.last = last_record(Offset(int8_at(answer, 0, 3)), bytes_at(answer, 0, 4));
   if (!is_null(answer, 0, 5)) claim.witness = witness(int8_at(answer, 0, 5), int8_at(answer, 0, 6));
+  claim.another_log = bool_at(answer, 0, 7);
   return claim;
 }
 
@@ -176,7 +177,7 @@ std::optional<Claim> PostgresLedger::claim_once(const PartitionId& id, std::stri
   }
   take += " SET owner_epoch = p.owner_epoch + 1, owner = $3, claimed_at = now(), updated_at = now()" + where +
           " RETURNING log_epoch, owner_epoch, next_offset, last_offset, last_digest, witness_offset, "
-          "witness_time";
+          "witness_time, another_log";
   return guarded([&](Phase&) -> std::optional<Claim> {
     const auto answers = connection_.run_pipeline({{"BEGIN ISOLATION LEVEL READ COMMITTED"},
                                                    {"SET LOCAL lock_timeout = '3s'"},
@@ -186,6 +187,18 @@ std::optional<Claim> PostgresLedger::claim_once(const PartitionId& id, std::stri
     const auto& taken = answers[3];
     if (row_count(taken) == 0) return std::nullopt;
     return read_claim(taken);
+  });
+}
+
+void PostgresLedger::keep_another_log(const PartitionId& id, LogEpoch epoch) {
+  guarded([&](Phase&) {
+    connection_.run_pipeline(
+        {{"BEGIN ISOLATION LEVEL READ COMMITTED"},
+         {"SET LOCAL lock_timeout = '3s'"},
+         {"UPDATE audit.partitions SET another_log = true, updated_at = now()"
+          " WHERE topic = $1 AND partition = $2 AND log_epoch = $3",
+          {Parameter::text(id.topic), Parameter::int4(id.partition.value()), Parameter::int8(epoch.value())}},
+         {"COMMIT"}});
   });
 }
 

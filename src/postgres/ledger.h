@@ -22,6 +22,7 @@ class PostgresLedger final : public Ledger {
   /// Up to three tries, each with a lock timeout of 3 s; a holder in the way is ended after the first.
   std::optional<Claim> claim(const PartitionId& id, std::string_view owner,
                              std::optional<Offset> start) override;
+  void keep_another_log(const PartitionId& id, LogEpoch epoch) override;
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override;
   std::vector<AnomalyCount> commit(const WriteSet& writes) override;
   void ensure_leaves(Timestamp now, int months_ahead) override;

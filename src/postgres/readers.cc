@@ -48,7 +48,7 @@ Statement partitions_query() {
       "SELECT topic, partition, log_epoch, first_offset, next_offset, owner_epoch, coalesce(owner, ''), "
       "accepted,"
       " duplicate, quarantined, skipped, lost, log_unverified, claimed_at, updated_at, last_offset, "
-      "last_digest, witness_offset, witness_time"
+      "last_digest, witness_offset, witness_time, another_log"
       " FROM audit.partitions ORDER BY topic, partition"};
 }
 
@@ -75,6 +75,7 @@ PartitionTotals read_partition(RowCursor row) {
   const auto witness_offset = row.nullable([](RowCursor& column) { return column.int8(); });
   const auto witness_time = row.nullable([](RowCursor& column) { return column.int8(); });
   if (witness_offset && witness_time) status.witness = witness(*witness_offset, *witness_time);
+  status.another_log = row.boolean();
   return status;
 }
 

@@ -73,6 +73,7 @@ struct PartitionTotals {
   Timestamp updated_at;
   std::optional<LastRecord> last;
   std::optional<Witness> witness;
+  bool another_log = false;  ///< the witness told that the broker has another log
 };
 
 struct QuarantineCount {

@@ -148,6 +148,30 @@ def test_a_topic_made_again_that_grows_beyond_a_sleeping_reader_is_read_from_its
     judged(deployment, ingester)
 
 
+def test_a_topic_made_again_stays_halted_when_retention_has_taken_what_told_it(deployment, topic):
+    """What is left of the new log contradicts nothing: the last committed record is its own, and nothing lies before the witness."""
+    ingester = deployment.ingester()
+    send(deployment, {0: 20})
+    deployment.wait_sealed(20)
+    ingester.signal(signal.SIGSTOP)
+    wait_until(ingester.frozen, kSoon_s, "the reader sleeps")
+    topic.make_again()
+    send(deployment, {0: 50}, first=100)
+    ingester.signal(signal.SIGCONT)
+    alarms(ingester, "not_same_log", [0])
+    kept = "SELECT another_log FROM audit.partitions WHERE partition = 0"
+    wait_until(lambda: deployment.ask(kept) == [(True,)], kSoon_s, "the database knows")
+    ingester.signal(signal.SIGKILL)
+    ingester.wait_end()
+    halted_at = position(deployment, 0)
+    topic.delete_records(0, halted_at[1] - 1)
+    alarm = alarms(deployment.ingester("two"), "not_same_log", [0])[0]
+    assert position(deployment, 0) == halted_at
+    accept(deployment, alarm)
+    wait_position(deployment, 0, 1, 50)
+    assert deployment.ask(kept) == [(False,)]
+
+
 def test_a_log_that_was_cut_and_written_on_is_read_from_its_start(deployment, topic):
     """What was cut is sealed; what was kept becomes duplicates; what was written since is new."""
     ingester = deployment.ingester()

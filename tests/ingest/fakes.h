@@ -80,6 +80,7 @@ class FakeDatabase {
     std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
     LogEpoch log_epoch{0};
     std::optional<Witness> witness{};
+    bool another_log = false;
   };
   struct LedgerRow {
     std::string tenant;
@@ -151,8 +152,15 @@ class FakeLedger : public Ledger {
       row = db_.partitions.emplace(id, FakeDatabase::PartitionRow{OwnerEpoch(0), *start, *start, {}}).first;
     }
     row->second.epoch = next(row->second.epoch);
-    return Claim{row->second.log_epoch, row->second.epoch, row->second.next, row->second.last,
-                 row->second.witness};
+    return Claim{row->second.log_epoch, row->second.epoch,   row->second.next,
+                 row->second.last,      row->second.witness, row->second.another_log};
+  }
+
+  void keep_another_log(const PartitionId& id, LogEpoch epoch) override {
+    const std::lock_guard lock(db_.mutex);
+    fail_if_down();
+    FakeDatabase::PartitionRow& row = db_.partitions.at(id);
+    row.another_log = row.another_log || row.log_epoch == epoch;
   }
 
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override {

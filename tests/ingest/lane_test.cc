@@ -1,14 +1,7 @@
 // Goal: whatever the database answers, each record of a lane's partitions takes effect exactly once and in
 // order. Method: the production lane on its own thread over a log and a ledger in memory, with the faults of
 // the classification table.
-#include "ingest/lane.h"
-
-#include <gtest/gtest.h>
-
-#include <thread>
-
-#include "ingest/eventually.h"
-#include "ingest/fakes.h"
+#include "ingest/lane_fixture.h"
 
 namespace sealstream {
 namespace {
@@ -17,73 +10,6 @@ using namespace sealstream::testing;
 using std::chrono::seconds;
 using ::testing::_;
 using ::testing::AtLeast;
-using ::testing::NiceMock;
-
-IngestOptions quick() {
-  IngestOptions options;
-  options.lanes = 1;
-  options.backoff_first = milliseconds(1);
-  options.backoff_last = milliseconds(2);
-  options.claim_retry = milliseconds(1);
-  options.fence_patience = milliseconds(1);
-  options.recent_ids = 1024;
-  return options;
-}
-
-Deadline in(std::chrono::milliseconds wait) { return std::chrono::steady_clock::now() + wait; }
-
-class LaneTest : public ::testing::Test {
- protected:
-  ~LaneTest() override {
-    if (!thread_.joinable()) return;
-    lane_.mailbox().send(CloseCommand{FlushReason::shutdown, true, in(seconds(5))});
-    lane_.mailbox().send(FinishCommand{});
-  }
-
-  void opens(int partition, std::int64_t start = 0) {
-    const auto claim = FakeLedger(db_).claim(partition_id(partition), "test", Offset(start));
-    OpenCommand command;
-    command.partitions.emplace_back(partition_id(partition), *claim);
-    lane_.mailbox().send(std::move(command));
-    if (!thread_.joinable()) thread_ = std::jthread([this] { lane_.run(); });
-    ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
-  }
-  void publishes(int count, const std::string& tenant = "acme") {
-    for (int i = 0; i < count; ++i, ++published_) {
-      stream_.publish(login(published_, tenant, "event-" + std::to_string(1000 + published_)));
-    }
-  }
-  bool reaches(std::int64_t next_offset, int partition = 0) {
-    return eventually([&] { return db_.partition(partition).next == Offset(next_offset); });
-  }
-  void expect_exactly_once(int events, const std::string& tenant = "acme") {
-    const auto rows = db_.rows_of(tenant);
-    ASSERT_EQ(rows.size(), static_cast<std::size_t>(events));
-    for (int i = 0; i < events; ++i) {
-      EXPECT_EQ(rows[i].seq, Seq(i));
-      EXPECT_EQ(rows[i].offset, Offset(i));
-      EXPECT_EQ(rows[i].prev, i == 0 ? Checksum{} : rows[i - 1].checksum);
-    }
-  }
-  void fails_next(LedgerFault fault, bool took_effect = false) {
-    const std::lock_guard lock(db_.mutex);
-    db_.commit_faults.push_back({fault, took_effect});
-  }
-  void database_down(bool down) {
-    const std::lock_guard lock(db_.mutex);
-    db_.down = down;
-  }
-
-  IngestOptions options_ = quick();
-  Keyring keyring_ = two_keys();
-  NiceMock<MockProbe> probe_;
-  FakeDatabase db_;
-  FakeStream stream_;
-  LedgerFactory ledgers_ = [this](auto, auto) { return std::make_unique<FakeLedger>(db_); };
-  Lane lane_{0, options_, keyring_, stream_, ledgers_, probe_};
-  std::int64_t published_ = 0;
-  std::jthread thread_;
-};
 
 TEST_F(LaneTest, RecordsBecomeRowsInOrder) {
   opens(0);
@@ -309,127 +235,6 @@ TEST_F(LaneTest, RecordsOfAPartitionThatIsNotOpenAreDropped) {
   expect_exactly_once(1);
 }
 
-TEST_F(LaneTest, ReopenedPartitionBeginsAtItsAnchor) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
-  opens(0);
-  EXPECT_EQ(lane_.partitions().front().state, PartitionState::verifying);
-  stream_.seek(partition_id(0), Offset(2));
-  publishes(1);
-  ASSERT_TRUE(reaches(4));
-  expect_exactly_once(4);
-}
-
-TEST_F(LaneTest, LogWithAnotherLastRecordIsHaltedWithItsSentence) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  {
-    const std::lock_guard lock(db_.mutex);
-    db_.partitions.at(partition_id(0)).last->digest.fill(9);
-  }
-  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
-  db_.steal(0);
-  publishes(1);
-  ASSERT_TRUE(eventually([&] {
-    const auto partitions = lane_.partitions();
-    return partitions.front().state == PartitionState::halted;
-  }));
-  EXPECT_NE(lane_.partitions().front().halt_sentence, "");
-  EXPECT_EQ(db_.partition(0).next, Offset(3));
-}
-
-TEST_F(LaneTest, FirstRecordOfALogIsItsWitnessForEver) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  publishes(1);
-  ASSERT_TRUE(reaches(4));
-  const Witness first{Offset(0), at(0)};
-  EXPECT_EQ(db_.partition(0).witness, first);
-  EXPECT_EQ(stream_.watched[partition_id(0)], first);
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
-  stream_.watched.clear();
-  opens(0);
-  EXPECT_EQ(stream_.watched[partition_id(0)], first);
-}
-
-TEST_F(LaneTest, AnotherLogHaltsItsPartitionAndTheOthersGoOn) {
-  opens(0);
-  opens(4);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
-  stream_.deliver(AnotherLog{partition_id(0), Witness{Offset(0), at(0)}});
-  publishes(1);
-  stream_.publish(login(0, "zeta", "event-01", 4));
-  ASSERT_TRUE(reaches(1, 4));
-  EXPECT_EQ(db_.partition(0).next, Offset(3));
-}
-
-TEST_F(LaneTest, NextLogHasAWitnessOfItsOwn) {
-  const Witness of_the_log_before{Offset(0), at(-9)};
-  FakeDatabase::PartitionRow& row = db_.partitions[partition_id(0)];
-  row.witness = of_the_log_before;
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  {
-    const std::lock_guard lock(db_.mutex);
-    row = {next(row.epoch), Offset(0), Offset(0), {}};
-    row.log_epoch = LogEpoch(1);
-  }
-  publishes(1);
-  ASSERT_TRUE(reaches(4));
-  EXPECT_EQ(db_.partition(0).witness, (Witness{Offset(0), at(0)}));
-  EXPECT_CALL(probe_, halted(_, _, _)).Times(0);
-  stream_.deliver(AnotherLog{partition_id(0), of_the_log_before});
-  publishes(1);
-  EXPECT_TRUE(reaches(5));
-}
-
-TEST_F(LaneTest, RecordWithAProducersClockIsNoWitness) {
-  options_.accept_create_time = true;
-  opens(0);
-  FetchedRecord stamped = login(published_++, "acme", "event-00");
-  stamped.log_append_time = false;
-  stream_.publish(std::move(stamped));
-  publishes(1);
-  ASSERT_TRUE(reaches(2));
-  EXPECT_EQ(db_.partition(0).witness, (Witness{Offset(1), at(0)}));
-}
-
-TEST_F(LaneTest, ProducersClockHaltsThePartitionAndTheOthersGoOn) {
-  opens(0);
-  opens(4);
-  FetchedRecord stamped = login(0, "acme", "event-00");
-  stamped.log_append_time = false;
-  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::create_time, _));
-  stream_.publish(std::move(stamped));
-  stream_.publish(login(0, "zeta", "event-01", 4));
-  ASSERT_TRUE(reaches(1, 4));
-  EXPECT_EQ(db_.partition(0).next, Offset(0));
-}
-
-TEST_F(LaneTest, CommittedRecordWithAProducersClockIsOnlyTheAnchor) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
-  opens(0);
-  FetchedRecord anchor = login(2, "acme", "event-1002");
-  anchor.log_append_time = false;
-  stream_.deliver(std::move(anchor));
-  publishes(1);
-  ASSERT_TRUE(reaches(4));
-  expect_exactly_once(4);
-}
-
 TEST_F(LaneTest, FirstDeliveryOfAnAssignmentIsNotLostWhileItsOpenWaitsInTheMailbox) {
   opens(4);  // the lane runs, and is idle
   stream_.extent_answer = Extent{Offset(0), Offset(7)};
@@ -444,36 +249,6 @@ TEST_F(LaneTest, FirstDeliveryOfAnAssignmentIsNotLostWhileItsOpenWaitsInTheMailb
     const auto partitions = lane_.partitions();
     return partitions.size() == 2 && partitions[1].state == PartitionState::halted;
   }));
-}
-
-TEST_F(LaneTest, EndBehindControlRecordsIsCommittedAsSkipped) {
-  opens(0);
-  publishes(2);
-  stream_.deliver(EndReached{partition_id(0), Offset(5)});
-  ASSERT_TRUE(reaches(5));
-  EXPECT_EQ(db_.partition(0).skipped, 3);
-}
-
-TEST_F(LaneTest, WhatArrivesWhileASeekIsDueConfirmsNothing) {
-  opens(0);
-  stream_.failing_seeks = 1;
-  stream_.before_next_delivery = [this] {
-    stream_.deliver(EndReached{partition_id(0), Offset(3)});
-    publishes(3);
-  };
-  stream_.deliver(EndReached{partition_id(0), Offset(2)});
-  ASSERT_TRUE(reaches(3));
-  expect_exactly_once(3);
-}
-
-TEST_F(LaneTest, GapInsideTheLogIsCountedAndReported) {
-  opens(0);
-  publishes(2);
-  ++published_;
-  EXPECT_CALL(probe_, gap(std::string_view("control"), 1));
-  publishes(1);
-  ASSERT_TRUE(reaches(4));
-  EXPECT_EQ(db_.partition(0).skipped, 1);
 }
 
 }  // namespace

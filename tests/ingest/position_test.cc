@@ -50,6 +50,15 @@ TEST(Position, AnchorWithAnotherDigestHalts) {
   EXPECT_EQ(arrives(position, 8), Step::drop) << "a halted partition takes nothing";
 }
 
+TEST(Position, ClaimThatSaysAnotherLogHaltsAtOnce) {
+  Claim claim{LogEpoch(0), OwnerEpoch(2), Offset(10), std::nullopt};
+  claim.another_log = true;
+  Position position(claim);
+  EXPECT_TRUE(position.halted());
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+  EXPECT_EQ(position.record(Offset(10), [] { return SourceDigest{}; }), Step::drop);
+}
+
 TEST(Position, AnotherLogHaltsOnceWhateverItsRecordsAre) {
   for (Position position : {Position(fresh(0)), Position(anchored(8, 7))}) {
     EXPECT_EQ(position.another_log(), Step::halt);

@@ -43,6 +43,7 @@ kMutants = [
     Mutant("conflict_taken_for_duplicate", histories, "I1:"),
     Mutant("log_not_compared", histories, "I7:"),
     Mutant("witness_not_asked", histories, "I7:"),
+    Mutant("another_log_not_kept", histories, "I7:"),
     Mutant("batch_dropped_on_revoke", tests("ingest", "LaneTest.*"), "LaneTest.CloseCommitsWhatIsInHandFirst"),
     # in the adapters
     Mutant("in_doubt_taken_for_aborted", tests("postgres", "LedgerInDoubtTest.*"), "LedgerInDoubtTest.ACommit"),

@@ -100,6 +100,18 @@ TEST_F(LedgerClaimTest, TheFirstWitnessOfALogIsKeptAndTold) {
   EXPECT_EQ(commit(std::nullopt), first);
 }
 
+TEST_F(LedgerClaimTest, AnotherLogIsKeptWhoeverSaysSoUntilAnOperatorMovesOn) {
+  EXPECT_FALSE(claimed().another_log);
+  ledger_.keep_another_log(partition(0), LogEpoch(1));
+  EXPECT_FALSE(claimed().another_log) << "that was said of another log";
+  ledger_.keep_another_log(partition(0), LogEpoch(0));
+  EXPECT_TRUE(claimed().another_log);
+  EXPECT_TRUE(claimed().another_log);
+  run("SELECT audit.accept_loss('" + std::string(kTopic) + "', 0, 0, 0, 0, 0, 'made again', 'an-event')");
+  ledger_.keep_another_log(partition(0), LogEpoch(0));
+  EXPECT_FALSE(claimed().another_log);
+}
+
 TEST_F(LedgerClaimTest, AHolderFrozenInMidCopyIsEndedAndWritesNothing) {
   const Claim old = claimed();
   auto frozen = writer_session();

@@ -159,11 +159,23 @@ std::optional<Claim> Connection::claim(const PartitionId& id, std::string_view, 
         db_.contents.partitions.emplace(partition, StoredPartition{OwnerEpoch(0), *start, *start, {}}).first;
   }
   row->second.owner_epoch = next(row->second.owner_epoch);
-  const Claim claim{row->second.log_epoch, row->second.owner_epoch, row->second.next, row->second.last,
-                    row->second.witness};
+  const Claim claim{row->second.log_epoch, row->second.owner_epoch, row->second.next,
+                    row->second.last,      row->second.witness,     row->second.another_log};
   db_.end(*transaction);
   db_.reach("the answer to a claim");
   return claim;
+}
+
+void Connection::keep_another_log(const PartitionId& id, LogEpoch epoch) {
+  db_.reach("another log");
+  const int partition = id.partition.value();
+  Open transaction(db_);
+  transaction->commit_sent = true;
+  db_.lock(*transaction, partition_lock(partition), kLockPatience, false);
+  StoredPartition& row = db_.contents.partitions.at(partition);
+  row.another_log = row.another_log || row.log_epoch == epoch;
+  db_.end(*transaction);
+  db_.reach("the answer to another log");
 }
 
 Prepared Connection::prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) {

@@ -36,6 +36,7 @@ struct StoredPartition {
   std::int64_t accepted = 0, duplicate = 0, quarantined = 0, skipped = 0;
   LogEpoch log_epoch{0};
   std::optional<Witness> witness{};
+  bool another_log = false;
 };
 
 /// What a failover may turn back.
@@ -95,6 +96,7 @@ class Connection : public Ledger {
 
   std::optional<Claim> claim(const PartitionId& id, std::string_view owner,
                              std::optional<Offset> start) override;
+  void keep_another_log(const PartitionId& id, LogEpoch epoch) override;
   Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) override;
   std::vector<AnomalyCount> commit(const WriteSet& writes) override;
   void ensure_leaves(Timestamp, int) override { db_.reach("leaves"); }

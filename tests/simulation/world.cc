@@ -104,6 +104,7 @@ class World {
   void recover();
   int lose_the_log();
   int replace_the_log();
+  void forget_what_contradicts_the_witness(int partition);
   void make_again(int partition, std::int64_t records);
   void publish_again(int partition, std::int64_t records);
   void kill_all();
@@ -359,7 +360,25 @@ int World::replace_the_log() {
   publish_again(lost, 5);
   scheduler_->wait(scheduler_->now() + milliseconds(5'000), never);
   if (stored.next != halted_at) fails("I7: a halted partition was read on");
+  const bool last_is_behind = stored.last && stored.last->offset > stored.witness->offset;
+  if (last_is_behind && scheduler_->chance(500)) forget_what_contradicts_the_witness(lost);
   return lost;
+}
+
+/// Retention takes the new log's records up to the last one that was sealed, so that nothing of it is amiss
+/// any more; then everybody starts again.
+void World::forget_what_contradicts_the_witness(int partition) {
+  const StoredPartition& stored = database_.contents.partitions.at(partition);
+  PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
+  log.start = stored.last->offset.value();
+  const auto its_first = made_again_.end() - log.end();
+  made_again_.erase(its_first, its_first + log.start);  // nobody can read these any more
+  const Offset halted_at = stored.next;
+  kill_all();
+  start_instance();
+  if (!scheduler_->wait(scheduler_->now() + kSettles, [&] { return halts(partition); }))
+    fails("I7: a partition whose log is another one is not halted any more");
+  if (stored.next != halted_at) fails("I7: a halted partition was read on");
 }
 
 /// An operator moves the partition on to the log that is there: whoever holds it finds that out.

@@ -67,6 +67,7 @@ struct Claim {
   Offset next_offset;
   std::optional<LastRecord> last;
   std::optional<Witness> witness{};  ///< of this log epoch
+  bool another_log = false;          ///< keep_another_log was called in this log epoch
 };
 
 /// Where a partition stands, as it is committed.
@@ -188,6 +189,10 @@ class Ledger {
   /// its first and next offset, or returns nothing and writes nothing where `start` is absent.
   virtual std::optional<Claim> claim(const PartitionId& id, std::string_view owner,
                                      std::optional<Offset> start) = 0;
+
+  /// Keeps that the broker's log is not the one that was read as `epoch`: claims say so until an operator
+  /// moves on; where one has, nothing is written. It is a fact whoever holds the partition.
+  virtual void keep_another_log(const PartitionId& id, LogEpoch epoch) = 0;
 
   /// One round trip: where the chains of `tenants` stand, and which of `ids` are in the ledger.
   virtual Prepared prepare(std::span<const std::string_view> tenants, std::span<const IdQuery> ids) = 0;
