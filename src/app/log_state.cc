@@ -43,10 +43,24 @@ void LogInspector::look(LogState& state) {
                     is_compacted(stored.id.topic));
   state.log = extent(stored.id);
   if (!state.log) return;
-  state.answered = position.halted() || (read_on(stored.id, position) && ask_witness(stored, position));
+  if (stored.another_log) {
+    look_whether_it_is_back(state, position);
+    return;
+  }
+  state.answered = read_on(stored.id, position) && ask_witness(stored, position);
   if (!position.halted()) return;
   state.halted = position.cause();
   state.loss = loss(position, *state.log);
+}
+
+/// What was known as another log is left by a reset alone; where the witness is there again, it goes on where
+/// it stood.
+void LogInspector::look_whether_it_is_back(LogState& state, const Position& position) {
+  const auto& witness = state.stored.witness;
+  const bool is_back = witness && reader_.holds(state.stored.id, *witness, kPatience).value_or(false);
+  state.answered = true;
+  state.halted = position.cause();
+  state.loss = is_back ? LogState::Loss{0, position.next()} : loss(position, *state.log);
 }
 
 /// As a lane does, until there is something to take, nothing more to read, or a reason to halt. False where

@@ -42,6 +42,7 @@ class LogInspector {
   bool is_compacted(const std::string& topic) const;
   void look(LogState& state);
   bool read_on(const PartitionId& id, Position& position);
+  void look_whether_it_is_back(LogState& state, const Position& position);
   bool ask_witness(const PartitionTotals& stored, Position& position);
   Step arrive(const Delivery& delivery, Position& position);
   std::optional<Extent> extent(const PartitionId& id);

@@ -36,7 +36,6 @@ void Lane::run() {
       mailbox_.done();
       if (!go_on) return;
     }
-    do_what_is_due();
     const FlushReason reason = fill();
     const bool told_something = reason == FlushReason::revoke;  // a close says itself whether to flush
     if (!entries_.empty() && !told_something) flush(reason);
@@ -79,6 +78,7 @@ void Lane::close(const CloseCommand& command) {
 FlushReason Lane::fill() {
   for (;;) {
     tick();
+    if (anything_due_) do_what_is_due();
     if (entries_.size() >= target_rows_) return FlushReason::rows;
     if (bytes_ >= batch_bytes_) return FlushReason::bytes;
     if (mailbox_.pending()) return FlushReason::revoke;
@@ -165,6 +165,7 @@ void Lane::arrive(const AnotherLog& another_log) {
   if (partition != nullptr && partition->claim.witness == another_log.witness) {
     act(*partition, partition->position.another_log());
     partition->another_log_due = !mutant("another_log_not_kept");
+    anything_due_ = true;
   }
 }
 
@@ -242,31 +243,36 @@ void Lane::seek(OpenPartition& partition) {
     partition.seek_due = false;
   } catch (const SourceError& error) {
     probe_.kafka_error("seek", error.what());
-    partition.seek_due = true;
+    partition.seek_due = anything_due_ = true;
     next_retry_ = runtime_.now() + options_.claim_retry;
   }
 }
 
 /// Else a later claim would find only the other log's records, once its retention has taken what the witness
-/// contradicts.
-void Lane::keep_another_log(OpenPartition& partition) {
+/// contradicts. False where the database does not take it.
+bool Lane::keep_another_log(OpenPartition& partition) {
   try {
     ledger_->keep_another_log(partition.id, partition.claim.log_epoch);
     partition.another_log_due = false;
     database_is(true, "");
+    return true;
   } catch (const LedgerError& error) {
     probe_.database_failed(error.sqlstate(), error.what());
     database_is(false, error.what());
-    next_retry_ = runtime_.now() + options_.claim_retry;
+    return false;
   }
 }
 
 void Lane::do_what_is_due() {
+  if (runtime_.now() < next_retry_) return;
+  next_retry_ = runtime_.now() + options_.claim_retry;
+  anything_due_ = false;
+  bool kept = true;
   for (const auto& partition : partitions_) {
-    if (runtime_.now() < next_retry_) return;
     if (partition->seek_due) seek(*partition);
-    if (partition->another_log_due) keep_another_log(*partition);
+    if (partition->another_log_due) kept = kept && keep_another_log(*partition);
   }
+  anything_due_ = anything_due_ || !kept;
 }
 
 void Lane::flush(FlushReason reason) {

@@ -57,7 +57,7 @@ class Lane {
   void act(OpenPartition& partition, Step step);
   void ask(OpenPartition& partition);
   void seek(OpenPartition& partition);
-  void keep_another_log(OpenPartition& partition);
+  bool keep_another_log(OpenPartition& partition);
   void do_what_is_due();
   void begin(OpenPartition& partition);
   void watch(const OpenPartition& partition);
@@ -109,6 +109,7 @@ class Lane {
   std::optional<CloseCommand> closing_;
   milliseconds backoff_;
   std::vector<Deadline> fences_;  ///< of the last minute
+  bool anything_due_ = false;     ///< a seek, or another log to be kept
   Deadline next_retry_{};         ///< of what is due
   std::minstd_rand jitter_;
 

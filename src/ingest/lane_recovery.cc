@@ -136,9 +136,10 @@ void Lane::restart(OpenPartition& partition, const Claim& claim) {
   if (same_log && claim.next_offset < partition.claim.next_offset) {
     probe_.commits_lost(partition.id, claim.next_offset);
   }
+  partition.another_log_due = partition.another_log_due && same_log;
   partition.claim = claim;
-  partition.position = Position(claim, partition.gaps_are_loss);
-  partition.another_log_due = false;
+  partition.claim.another_log = claim.another_log || partition.another_log_due;
+  partition.position = Position(partition.claim, partition.gaps_are_loss);
   begin(partition);
   seek(partition);
 }

@@ -12,6 +12,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+milliseconds left(Clock::time_point deadline) {
+  return std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds::zero());
+}
+
 /// Nothing where it was an error that librdkafka mends by itself.
 std::optional<Delivery> delivery(Message message, const PartitionId& id) {
   switch (message->err) {
@@ -46,9 +50,9 @@ void LogReader::begin(const PartitionId& id, Offset offset) {
 std::optional<Delivery> LogReader::next(milliseconds timeout) {
   const Clock::time_point deadline = Clock::now() + timeout;
   for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    if (left <= milliseconds::zero()) return std::nullopt;
-    Message message(rd_kafka_consume(topic_.get(), id_.partition.value(), static_cast<int>(left.count())));
+    const milliseconds wait = left(deadline);
+    if (wait == milliseconds::zero()) return std::nullopt;
+    Message message(rd_kafka_consume(topic_.get(), id_.partition.value(), static_cast<int>(wait.count())));
     if (!message) continue;
     if (auto found = delivery(std::move(message), id_)) return found;
   }
@@ -66,20 +70,19 @@ std::optional<bool> LogReader::is_log_of(const PartitionId& id, const Witness& w
   const auto answer = ask_witnesses(client_.get(), {&watched, 1}, timeout);
   if (answer.empty()) return std::nullopt;
   const bool seems_another = answer.front().second;
-  return seems_another ? holds(id, witness, deadline) : true;
+  return seems_another ? holds(id, witness, left(deadline)) : true;
 }
 
 /// A log that does not begin behind the witness: where its record is gone, so is the log.
-std::optional<bool> LogReader::holds(const PartitionId& id, const Witness& witness,
-                                     Clock::time_point deadline) {
-  const auto left = [&] { return std::chrono::ceil<milliseconds>(deadline - Clock::now()); };
+std::optional<bool> LogReader::holds(const PartitionId& id, const Witness& witness, milliseconds timeout) {
+  const Clock::time_point deadline = Clock::now() + timeout;
   begin(id, witness.offset);
-  const auto delivery = next(left());
+  const auto delivery = next(left(deadline));
   if (!delivery) return std::nullopt;
   if (const auto* fetched = std::get_if<FetchedRecord>(&*delivery))
     return Witness{fetched->record.offset, fetched->record.timestamp} == witness;
   if (std::holds_alternative<EndReached>(*delivery)) return false;
-  const auto log = extents({&id, 1}, left());
+  const auto log = extents({&id, 1}, left(deadline));
   const bool taken_meanwhile = !log.empty() && log.front().second.start > witness.offset;
   return log.empty() || taken_meanwhile ? std::nullopt : std::optional(false);
 }

@@ -3,7 +3,6 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,14 +35,14 @@ class LogReader {
   /// Whether the partition's log is the one that `witness` was read of; nothing where Kafka does not say.
   /// `timeout` is for all that has to be asked. Throws SourceError.
   std::optional<bool> is_log_of(const PartitionId& id, const Witness& witness, milliseconds timeout);
+  /// Whether the witness itself is there.
+  std::optional<bool> holds(const PartitionId& id, const Witness& witness, milliseconds timeout);
 
  private:
   struct Release {
     void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
   };
 
-  std::optional<bool> holds(const PartitionId& id, const Witness& witness,
-                            std::chrono::steady_clock::time_point deadline);
   void stop();
 
   Client client_;

@@ -194,7 +194,7 @@ void PostgresLedger::keep_another_log(const PartitionId& id, LogEpoch epoch) {
   guarded([&](Phase&) {
     connection_.run_pipeline(
         {{"BEGIN ISOLATION LEVEL READ COMMITTED"},
-         {"SET LOCAL lock_timeout = '3s'"},
+         {"SET LOCAL lock_timeout = '100ms'"},
          {"UPDATE audit.partitions SET another_log = true, updated_at = now()"
           " WHERE topic = $1 AND partition = $2 AND log_epoch = $3",
           {Parameter::text(id.topic), Parameter::int4(id.partition.value()), Parameter::int8(epoch.value())}},

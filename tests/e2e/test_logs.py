@@ -172,6 +172,21 @@ def test_a_topic_made_again_stays_halted_when_retention_has_taken_what_told_it(d
     assert deployment.ask(kept) == [(False,)]
 
 
+def test_a_log_that_is_back_goes_on_where_it_stood(deployment, topic):
+    """As where an instance was pointed at another cluster for a while."""
+    ingester = deployment.ingester()
+    send(deployment, {0: 20})
+    deployment.wait_sealed(20)
+    stop(ingester)
+    deployment.as_superuser("UPDATE audit.partitions SET another_log = true WHERE partition = 0")
+    send(deployment, {0: 5}, first=100)
+    alarm = alarms(deployment.ingester("two"), "not_same_log", [0])[0]
+    assert position(deployment, 0) == (0, 20)
+    assert accept(deployment, alarm)["partitions"][0]["loss"] == {"records": 0, "go_on_at": 20}
+    wait_position(deployment, 0, 1, 25)
+    assert deployment.ask("SELECT accepted, duplicate FROM audit.partitions WHERE partition = 0") == [(5, 0)]
+
+
 def test_a_log_that_was_cut_and_written_on_is_read_from_its_start(deployment, topic):
     """What was cut is sealed; what was kept becomes duplicates; what was written since is new."""
     ingester = deployment.ingester()

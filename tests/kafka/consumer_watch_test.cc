@@ -75,7 +75,7 @@ TEST_F(ConsumerWatch, SaysNothingOfALogThatIsItsOwn) {
 
 TEST_F(ConsumerWatch, GoesOnAskingOfALogWhoseClockWentBack) {
   constexpr std::int64_t kThen = 1'790'000'000'000, kHour = 3'600'000;
-  const std::string topic = make_topic(2, {{"message.timestamp.type", "CreateTime"}});
+  const std::string topic = make_topic(2, {{"message.timestamp.type", "CreateTime"}, {"retention.ms", "-1"}});
   const PartitionId id{topic, Partition(0)}, neighbour{topic, Partition(1)};
   Producer producer;
   for (const PartitionId& each : {id, neighbour}) {
