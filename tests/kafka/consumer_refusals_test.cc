@@ -1,6 +1,6 @@
 // Goal: whatever a broker answers a request with, a member goes on by itself: no record is missing, and what
-// comes again after a rejoin is dropped as a lane drops it. Method: librdkafka's mock cluster answers the next
-// requests of one kind with errors, and tells how many of them are left.
+// comes again after a rejoin is dropped as a lane drops it. Method: librdkafka's mock cluster answers the
+// next requests of one kind with errors, and tells how many of them are left.
 
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
