@@ -3,6 +3,7 @@
 import itertools
 import time
 
+from deployment import reached
 from full_events import full_events
 from producers import ContinuousProducer
 
@@ -47,5 +48,4 @@ class Recovery:
         return time.monotonic() - self._begin
 
     def over(self, positions):
-        return (sum(positions.values()) > sum(self._goal.values())
-                and all(positions.get(partition, 0) >= goal for partition, goal in self._goal.items()))
+        return reached(positions, self._goal)

@@ -23,6 +23,12 @@ kRoles = ("writer", "auditor", "operator", "eraser", "rebuilder", "migrator")
 kKeyring = 'keys:\n  - {id: "2026q3", from: "2026-07-01T00:00:00Z", key: "%s"}\n'
 
 
+def reached(positions, ends):
+    """Whether every partition is sealed up to its end, and one record more of any."""
+    return (sum(positions.values()) > sum(ends.values())
+            and all(positions.get(partition, 0) >= end for partition, end in ends.items()))
+
+
 class Ingester:
     """One `sealstream run` process. `log` holds its stderr. launcher: words before the program, such as env's."""
 

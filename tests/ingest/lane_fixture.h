@@ -40,6 +40,10 @@ class LaneTest : public ::testing::Test {
     if (!thread_.joinable()) thread_ = std::jthread([this] { lane_.run(); });
     ASSERT_TRUE(lane_.mailbox().wait_done(in(std::chrono::seconds(10))));
   }
+  void closes() {
+    lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(std::chrono::seconds(5))});
+    ASSERT_TRUE(lane_.mailbox().wait_done(in(std::chrono::seconds(10))));
+  }
   void publishes(int count, const std::string& tenant = "acme") {
     for (int i = 0; i < count; ++i, ++published_) {
       stream_.publish(login(published_, tenant, "event-" + std::to_string(1000 + published_)));

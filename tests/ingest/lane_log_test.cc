@@ -6,15 +6,13 @@ namespace sealstream {
 namespace {
 
 using namespace sealstream::testing;
-using std::chrono::seconds;
 using ::testing::_;
 
 TEST_F(LaneTest, ReopenedPartitionBeginsAtItsAnchor) {
   opens(0);
   publishes(3);
   ASSERT_TRUE(reaches(3));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
+  closes();
   opens(0);
   EXPECT_EQ(lane_.partitions().front().state, PartitionState::verifying);
   stream_.seek(partition_id(0), Offset(2));
@@ -51,8 +49,7 @@ TEST_F(LaneTest, FirstRecordOfALogIsItsWitnessForEver) {
   const Witness first{Offset(0), at(0)};
   EXPECT_EQ(db_.partition(0).witness, first);
   EXPECT_EQ(stream_.watched[partition_id(0)], first);
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
+  closes();
   stream_.watched.clear();
   opens(0);
   EXPECT_EQ(stream_.watched[partition_id(0)], first);
@@ -80,8 +77,7 @@ TEST_F(LaneTest, AnotherLogIsKeptAndHaltsTheNextClaim) {
   ASSERT_TRUE(eventually([&] { return !lane_.status().database_ok; })) << "it is tried";
   database_down(false);
   ASSERT_TRUE(eventually([&] { return db_.partition(0).another_log && lane_.status().database_ok; }));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
+  closes();
   EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
   opens(0);
   publishes(1);
@@ -148,8 +144,7 @@ TEST_F(LaneTest, CommittedRecordWithAProducersClockIsOnlyTheAnchor) {
   opens(0);
   publishes(3);
   ASSERT_TRUE(reaches(3));
-  lane_.mailbox().send(CloseCommand{FlushReason::revoke, false, in(seconds(5))});
-  ASSERT_TRUE(lane_.mailbox().wait_done(in(seconds(10))));
+  closes();
   opens(0);
   FetchedRecord anchor = login(2, "acme", "event-1002");
   anchor.log_append_time = false;

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from deployment import wait_until
+from deployment import reached, wait_until
 
 kGiveUp_s = 120
 kLook_s = 0.1
@@ -22,12 +22,8 @@ class Recovery:
         begin, sent = time.monotonic(), producer.sent
         deployment.wait(lambda: producer.acknowledged >= sent, kGiveUp_s, f"{sent} records to be acknowledged")
         ends = dict(producer.ends)
-
-        def sealed():
-            positions = deployment.positions()
-            return sum(positions.values()) > sum(ends.values()) and all(positions.get(each, 0) >= end for each, end in ends.items())
-
-        deployment.wait(sealed, kGiveUp_s, f"the partitions to be sealed up to {ends}, and one record more")
+        deployment.wait(lambda: reached(deployment.positions(), ends), kGiveUp_s,
+                        f"the partitions to be sealed up to {ends}, and one record more")
         self.note(time.monotonic() - begin)
 
     def measure_all(self, deployment, records):
