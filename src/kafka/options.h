@@ -30,11 +30,12 @@ struct KafkaOptions {
   std::size_t queue_bytes_per_lane = std::size_t{6} * 1024 * 1024;
   /// ... or this many records (each costs about 500 bytes beside its value). Both may be passed by one fetch.
   std::size_t queue_records_per_lane = 7'500;
-  /// What one fetch asks of a partition; a broker sends a first batch that is larger all the same.
-  std::size_t fetch_bytes_per_partition = std::size_t{256} * 1024;
+  /// What one fetch asks of a partition; a broker sends a first batch that is larger all the same. Counts
+  /// what is sent: where producers compress, it takes a multiple of that in memory.
+  std::size_t fetch_bytes_per_partition = std::size_t{128} * 1024;
   /// ... and of all partitions of a broker. The answer's memory is held until the last of its records is
   /// gone, so that a lane that rests holds some of its neighbours' records too.
-  std::size_t fetch_bytes = std::size_t{2} * 1024 * 1024;
+  std::size_t fetch_bytes = std::size_t{1024} * 1024;
   /// How long a broker may hold a fetch that finds nothing. A partition that was just assigned or sought
   /// waits at most this long for the fetch under way.
   milliseconds fetch_wait{100};

@@ -131,7 +131,7 @@ def test_a_backlog_of_millions_in_256_mib_of_memory(deployment, recovery):
     publish_lines(deployment.kafka, deployment.topic, million_lines(kMillions))
     begin = time.monotonic()
     ingester = deployment.ingester(launcher=["prlimit", f"--data={256 * 2**20}", f"--stack={2**20}"])
-    deployment.wait_sealed(kMillions, 300)
+    ingester.wait(lambda: deployment.sealed() == kMillions, 300, "to seal all")
     recovery.note(time.monotonic() - begin)
     assert ingester.peak_memory_mib() <= 256
     expect_each_once_in_order(deployment, kMillions)
