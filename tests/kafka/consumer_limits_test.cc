@@ -58,7 +58,7 @@ TEST_P(ConsumerSizes, HoldALaneThatRestsInBoundedMemoryAndItGoesOnLater) {
   const std::size_t before = resident_bytes();
   member.rest(true);
   member.start();
-  ASSERT_TRUE(eventually([&] { return resident_bytes() > before + 16 * kMiB; }));
+  ASSERT_TRUE(eventually([&] { return resident_bytes() > before + 8 * kMiB; })) << "the fetchers have begun";
   const std::size_t settled = settled_bytes();
   EXPECT_LT(settled - before, 140 * kMiB) << "of a backlog of 192 MiB";
   RecordProperty("mebibytes", static_cast<int>((settled - before) / kMiB));
