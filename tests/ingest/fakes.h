@@ -279,10 +279,12 @@ class FakeStream : public RecordStream {
   /// Appends to the log and delivers it.
   void publish(FetchedRecord record) {
     const std::lock_guard lock(mutex_);
-    log_[key_of(record)].push_back(
-        {record.record.offset, std::string(*record.record.key),
-         record.record.value ? std::optional(std::string(*record.record.value)) : std::nullopt});
-    deliveries_.push_back(std::move(record));
+    append(std::move(record));
+  }
+  /// The same with all of them at once: who takes the first finds the others at hand.
+  void publish(std::vector<FetchedRecord> records) {
+    const std::lock_guard lock(mutex_);
+    for (FetchedRecord& record : records) append(std::move(record));
   }
   /// Delivers something that is no record of the log.
   void deliver(Delivery delivery) {
@@ -349,6 +351,13 @@ class FakeStream : public RecordStream {
   };
   static PartitionId key_of(const FetchedRecord& record) {
     return {std::string(record.record.topic), record.record.partition};
+  }
+  /// Precondition: the mutex is held.
+  void append(FetchedRecord record) {
+    log_[key_of(record)].push_back(
+        {record.record.offset, std::string(*record.record.key),
+         record.record.value ? std::optional(std::string(*record.record.value)) : std::nullopt});
+    deliveries_.push_back(std::move(record));
   }
 
   std::mutex mutex_;

@@ -45,9 +45,11 @@ class LaneTest : public ::testing::Test {
     ASSERT_TRUE(lane_.mailbox().wait_done(in(std::chrono::seconds(10))));
   }
   void publishes(int count, const std::string& tenant = "acme") {
+    std::vector<FetchedRecord> records;
     for (int i = 0; i < count; ++i, ++published_) {
-      stream_.publish(login(published_, tenant, "event-" + std::to_string(1000 + published_)));
+      records.push_back(login(published_, tenant, "event-" + std::to_string(1000 + published_)));
     }
+    stream_.publish(std::move(records));
   }
   bool reaches(std::int64_t next_offset, int partition = 0) {
     return eventually([&] { return db_.partition(partition).next == Offset(next_offset); });
