@@ -62,10 +62,13 @@ def test_aborted_transactions_and_control_records_are_skipped_and_leave_no_lag(d
     transactions = Transactions(deployment)
     for commit in (True, False, False, True, False):
         transactions.run(tenants, commit)
-    topic = Topic(deployment)
-    wait_until(lambda: sum(topic.ends()) == 200 + 5 * sum(end > 0 for end in topic.ends()), kSoon_s,
-               "a marker of each transaction in each partition, which are written after the coordinator's answer")
-    ends = topic.ends()
+
+    def ends_with_markers():
+        ends = Topic(deployment).ends()
+        return ends if sum(ends) == 200 + 5 * sum(end > 0 for end in ends) else None
+
+    ends = wait_until(ends_with_markers, kSoon_s,
+                      "a marker of each transaction in each partition, which are written after the coordinator's answer")
     recovery.measure_all(deployment, sum(ends))
     assert deployment.ask("SELECT sum(accepted), sum(skipped) FROM audit.partitions") == [(80, sum(ends) - 80)]
     wait_until(lambda: ingester.metric("sealstream_partition_end_offset") == sum(ends), kSoon_s, "the ends asked of the broker")
