@@ -1,11 +1,13 @@
 #include "app/log_state.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace sealstream {
 namespace {
 
 constexpr milliseconds kPatience{10'000};
+constexpr milliseconds kAskAgain{100};
 
 /// Where a partition goes on once its loss is accepted.
 std::optional<LogState::Loss> loss(const Position& position, const Extent& log) {
@@ -71,7 +73,8 @@ bool LogInspector::read_on(const PartitionId& id, Position& position) {
     const std::optional<Delivery> delivery = reader_.next(kPatience);
     if (!delivery) return false;
     Step step = arrive(*delivery, position);
-    if (step == Step::ask) {
+    while (step == Step::ask || step == Step::wait) {
+      if (step == Step::wait) std::this_thread::sleep_for(kAskAgain);
       const std::optional<Extent> log = extent(id);
       if (!log) return false;
       step = position.answer(*log);

@@ -20,12 +20,16 @@ struct OpenPartition {
       : id(std::move(id)), claim(claim), gaps_are_loss(gaps_are_loss), position(claim, gaps_are_loss) {}
 
   PartitionId id;
-  Claim claim;  ///< next_offset moves on with every commit; the first record taken is a missing witness
+  Claim claim;  ///< next_offset and last as committed; the first record taken is a missing witness
   const bool gaps_are_loss;         ///< the topic is compacted
   Position position;                ///< what was read; never behind claim.next_offset
   std::int64_t log_unverified = 0;  ///< times the log was accepted without its anchor since the last commit
-  bool seek_due = false;  ///< Kafka did not take the last seek: until it does, what arrives is not meant
-  bool another_log_due = false;  ///< the database does not know yet that the log is another one
+  bool seek_due = false;            ///< Kafka did not take the last seek
+  bool ask_due = false;             ///< its log seems cut, and will be asked for again
+  bool another_log_due = false;     ///< the database does not know yet that the log is another one
+
+  /// What arrives is not meant.
+  bool waits() const { return seek_due || ask_due; }
 };
 
 /// Why an entry's record is refused, and what is kept of it.

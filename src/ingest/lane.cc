@@ -118,7 +118,7 @@ OpenPartition* Lane::find(std::string_view topic, Partition partition) {
 void Lane::arrive(FetchedRecord fetched) {
   crash_point("after_poll");
   OpenPartition* partition = find(fetched.record.topic, fetched.record.partition);
-  if (partition == nullptr || partition->seek_due) return;
+  if (partition == nullptr || partition->waits()) return;
   fetched.record.log_epoch = partition->claim.log_epoch;
   Position& position = partition->position;
   const bool uncommitted = fetched.record.offset >= position.next();
@@ -141,7 +141,7 @@ void Lane::arrive(FetchedRecord fetched) {
 
 void Lane::arrive(const EndReached& end) {
   OpenPartition* partition = find(end.id.topic, end.id.partition);
-  if (partition == nullptr || partition->seek_due) return;
+  if (partition == nullptr || partition->waits()) return;
   const Offset expected = partition->position.next();
   const Step step = partition->position.end(end.end);
   if (step != Step::take) {
@@ -156,7 +156,7 @@ void Lane::arrive(const EndReached& end) {
 
 void Lane::arrive(const OutOfRange& out_of_range) {
   OpenPartition* partition = find(out_of_range.id.topic, out_of_range.id.partition);
-  if (partition != nullptr && !partition->seek_due) act(*partition, partition->position.out_of_range());
+  if (partition != nullptr && !partition->waits()) act(*partition, partition->position.out_of_range());
 }
 
 /// What was said of an earlier log of the partition says nothing of this one.
@@ -215,6 +215,10 @@ void Lane::act(OpenPartition& partition, Step step) {
       return seek(partition);
     case Step::ask:
       return ask(partition);
+    case Step::wait:
+      partition.ask_due = anything_due_ = true;
+      next_retry_ = runtime_.now() + options_.claim_retry;
+      return;
     case Step::halt: {
       const Position& position = partition.position;
       if (position.missed() > 0) probe_.missed(position.cause(), position.missed());
@@ -234,7 +238,23 @@ void Lane::ask(OpenPartition& partition) {
     probe_.log_unverified(partition.id);
     publish();
   }
+  if (step == Step::wait) {
+    probe_.kafka_error("log_seems_cut", cut_sentence(partition.id, extent->end, partition.position.next()));
+  }
   act(partition, step);
+}
+
+/// Of a partition of which nothing waits to be committed.
+void Lane::ask_again(OpenPartition& partition) {
+  partition.ask_due = false;
+  partition.position.verify_again(partition.claim.last);
+  publish();
+  ask(partition);
+}
+
+bool Lane::is_in_hand(const OpenPartition& partition) const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& entry) { return entry.partition == &partition; });
 }
 
 void Lane::seek(OpenPartition& partition) {
@@ -270,6 +290,8 @@ void Lane::do_what_is_due() {
   bool kept = true;
   for (const auto& partition : partitions_) {
     if (partition->seek_due) seek(*partition);
+    if (partition->ask_due && !is_in_hand(*partition)) ask_again(*partition);
+    anything_due_ = anything_due_ || partition->ask_due;
     if (partition->another_log_due) kept = kept && keep_another_log(*partition);
   }
   anything_due_ = anything_due_ || !kept;
@@ -318,6 +340,9 @@ void Lane::write(std::span<Entry> entries, FlushReason reason) {
 void Lane::committed(std::span<Entry> entries, const WriteSet& writes, FlushReason reason,
                      std::vector<AnomalyCount> anomalies) {
   composer_.committed(entries, writes);
+  for (const PartitionMove& move : writes.partitions) {
+    if (move.last) find(move.id.topic, move.id.partition)->claim.last = move.last;
+  }
   backoff_ = options_.backoff_first;
   database_is(true, "");
   BatchReport report = report_on(entries, writes, wall_clock());

@@ -56,6 +56,8 @@ class Lane {
   void add(OpenPartition& partition, FetchedRecord fetched);
   void act(OpenPartition& partition, Step step);
   void ask(OpenPartition& partition);
+  void ask_again(OpenPartition& partition);
+  bool is_in_hand(const OpenPartition& partition) const;
   void seek(OpenPartition& partition);
   bool keep_another_log(OpenPartition& partition);
   void do_what_is_due();
@@ -109,7 +111,7 @@ class Lane {
   std::optional<CloseCommand> closing_;
   milliseconds backoff_;
   std::vector<Deadline> fences_;  ///< of the last minute
-  bool anything_due_ = false;     ///< a seek, or another log to be kept
+  bool anything_due_ = false;     ///< a seek, a question, or another log to be kept
   Deadline next_retry_{};         ///< of what is due
   std::minstd_rand jitter_;
 

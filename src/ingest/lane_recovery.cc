@@ -136,6 +136,7 @@ void Lane::restart(OpenPartition& partition, const Claim& claim) {
   if (same_log && claim.next_offset < partition.claim.next_offset) {
     probe_.commits_lost(partition.id, claim.next_offset);
   }
+  partition.ask_due = false;
   partition.another_log_due = partition.another_log_due && same_log;
   partition.claim = claim;
   partition.claim.another_log = claim.another_log || partition.another_log_due;

@@ -5,6 +5,11 @@
 #include "ingest/sabotage.h"
 
 namespace sealstream {
+namespace {
+
+std::string name_of(const PartitionId& id) { return id.topic + "/" + std::to_string(id.partition.value()); }
+
+}  // namespace
 
 Position::Position(const Claim& claim, bool gaps_are_loss)
     : gaps_are_loss_(gaps_are_loss), anchor_(claim.last), next_(claim.next_offset) {
@@ -46,16 +51,30 @@ Step Position::end(Offset end) {
 Step Position::answer(const Extent& extent) {
   if (halted()) return Step::drop;
   if (extent.start > next_) return halt(HaltCause::retention_overrun, distance(next_, extent.start));
-  if (extent.end < next_) return halt(HaltCause::not_same_log);
+  if (extent.end < next_) {
+    const bool believed = ++short_ends_ >= kEndTries || mutant("cut_believed_at_once");
+    return believed ? halt(HaltCause::not_same_log) : Step::wait;
+  }
+  short_ends_ = 0;
   if (anchor_) {
     if (extent.start <= anchor_->offset && ++anchor_tries_ < kAnchorTries) return Step::seek;
     anchor_.reset();
     unverified_ = true;
   }
+  unsettle();
+  return Step::seek;
+}
+
+void Position::verify_again(const std::optional<LastRecord>& last) {
+  if (!mutant("anchor_not_met_again")) anchor_ = last;
+  anchor_tries_ = 0;
+  unsettle();
+}
+
+void Position::unsettle() {
   settled_ = false;
   record_seen_.reset();
   end_seen_.reset();
-  return Step::seek;
 }
 
 Step Position::halt(HaltCause cause, std::int64_t missed) {
@@ -64,8 +83,14 @@ Step Position::halt(HaltCause cause, std::int64_t missed) {
   return Step::halt;
 }
 
+std::string cut_sentence(const PartitionId& id, Offset end, Offset next) {
+  return name_of(id) + " ends at offset " + std::to_string(end.value()) + ", and was read up to " +
+         std::to_string(next.value()) +
+         ": a broker answered that does not lead it any more, or the log is cut; it is asked for again";
+}
+
 std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {
-  const std::string name = id.topic + "/" + std::to_string(id.partition.value());
+  const std::string name = name_of(id);
   const std::string where = name + " is halted at offset " + std::to_string(next.value()) + ": ";
   const std::string accept = "sealstream offsets reset " + name + " --accept-loss REASON --execute";
   switch (cause) {

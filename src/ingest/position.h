@@ -17,6 +17,7 @@ enum class Step : std::uint8_t {
   drop,  ///< seen already, or only the anchor: forget it
   seek,  ///< ask Kafka to go on at fetch_from(), forget this
   ask,   ///< ask the broker for the log's extent and call Position::answer; forget this
+  wait,  ///< the log seems cut: in a while call verify_again, then as ask; until then drop what arrives
   halt,  ///< stop reading this partition; cause() and missed() say why
 };
 
@@ -27,6 +28,11 @@ enum class Step : std::uint8_t {
 ///   verifying ── anchor arrives, digest equal ──────────────────────────────► reading
 ///   verifying ── anchor gone, but start ≤ next ≤ end (log_unverified) ──────► reading
 ///   verifying, reading ── retention overtook next, or another log ──────────► halted
+///   reading ── end < next, but not for long (kEndTries answers in a row) ───► verifying
+///
+/// A broker that stood still and was replaced as the leader believes for a while that it leads: it ends where
+/// it stood still. So a log that ends too early is believed only when every answer says so for a while; where
+/// it ends further again, it must hold the last record that was read of it.
 ///
 /// A first record beyond the expected one is believed only when the same one comes again after a seek: a
 /// fetch that was under way when the partition was assigned anew, or at the seek, must not look like a gap. A
@@ -55,13 +61,18 @@ class Position {
   Step out_of_range() { return halted() ? Step::drop : Step::ask; }
   /// The log does not hold its witness any more.
   Step another_log() { return halted() ? Step::drop : halt(HaltCause::not_same_log); }
-  /// The broker's answer to ask: seek or halt.
+  /// The broker's answer to ask: seek, wait or halt.
   Step answer(const Extent& extent);
+  /// Begins at the anchor once more. `last`: of all that was taken, which is committed.
+  void verify_again(const std::optional<LastRecord>& last);
   /// A producer's clock stamped the record: not acceptable.
   Step halt(HaltCause cause, std::int64_t missed = 0);
 
  private:
+  void unsettle();
+
   static constexpr int kAnchorTries = 3;
+  static constexpr int kEndTries = 20;
 
   bool gaps_are_loss_;
   std::optional<LastRecord> anchor_;  ///< not yet seen again
@@ -71,9 +82,13 @@ class Position {
   std::optional<Offset> end_seen_;     ///< likewise
   bool unverified_ = false;
   int anchor_tries_ = 0;
+  int short_ends_ = 0;  ///< answers in a row that the log ends before next_
   std::optional<HaltCause> cause_;
   std::int64_t missed_ = 0;
 };
+
+/// What a log that ends at `end` means where everything before `next` was read.
+std::string cut_sentence(const PartitionId& id, Offset end, Offset next);
 
 /// What an operator can do about a halted partition, in one sentence.
 std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next);

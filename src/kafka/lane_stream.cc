@@ -111,8 +111,11 @@ void LaneStream::watch(const PartitionId& id, const std::optional<Witness>& witn
   watch_.watch(lane_, id, witness);
 }
 
+/// Wakes the watch, which asks for metadata: perhaps the broker that was asked does not lead the partition
+/// any more, and the next question goes to the one that does.
 std::optional<Extent> LaneStream::extent(const PartitionId& id, milliseconds timeout) {
   const auto found = ask_extents(client_, {&id, 1}, timeout);
+  watch_.wake();
   return found.empty() ? std::nullopt : std::optional(found.front().second);
 }
 

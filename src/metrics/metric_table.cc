@@ -115,7 +115,10 @@ constexpr MetricSpec kTable[] = {
     {"sealstream_commit_duration_seconds", histogram, {}, "Time of a batch's transaction."},
 
     // Dependencies: is it Kafka, PostgreSQL, or us?
-    {"sealstream_kafka_errors_total", counter, {"code"}, "Errors that librdkafka reported."},
+    {"sealstream_kafka_errors_total",
+     counter,
+     {"code"},
+     "Errors that librdkafka reported, and questions to the broker without a good answer."},
     {"sealstream_kafka_brokers_up", gauge, {}, "Brokers connected."},
     {"sealstream_db_errors_total",
      counter,

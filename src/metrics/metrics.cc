@@ -58,6 +58,8 @@ constexpr std::string_view kKafkaCodes[] = {"_ALL_BROKERS_DOWN",
                                             "TOPIC_AUTHORIZATION_FAILED",
                                             "UNKNOWN_MEMBER_ID",
                                             "UNKNOWN_TOPIC_OR_PART",
+                                            "another_log",
+                                            "log_seems_cut",
                                             "seek"};
 /// The first two characters of SQLSTATEs; "none" where the server did not answer.
 constexpr std::string_view kSqlstateClasses[] = {"none", "08", "0A", "21", "22", "23", "25",

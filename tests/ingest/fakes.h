@@ -286,6 +286,11 @@ class FakeStream : public RecordStream {
     const std::lock_guard lock(mutex_);
     for (FetchedRecord& record : records) append(std::move(record));
   }
+  /// The log is empty again, and begins at 0.
+  void make_again(const PartitionId& id) {
+    const std::lock_guard lock(mutex_);
+    log_[id].clear();
+  }
   /// Delivers something that is no record of the log.
   void deliver(Delivery delivery) {
     const std::lock_guard lock(mutex_);
@@ -328,7 +333,13 @@ class FakeStream : public RecordStream {
     const std::lock_guard lock(mutex_);
     watched[id] = witness;
   }
-  std::optional<Extent> extent(const PartitionId&, milliseconds) override { return extent_answer; }
+  std::optional<Extent> extent(const PartitionId&, milliseconds) override {
+    const std::lock_guard lock(mutex_);
+    if (extent_answers.empty()) return extent_answer;
+    const Extent answer = extent_answers.front();
+    extent_answers.pop_front();
+    return answer;
+  }
   void mirror(std::span<const std::pair<PartitionId, Offset>> next_offsets) override {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, offset] : next_offsets) mirrored[id] = offset;
@@ -337,6 +348,7 @@ class FakeStream : public RecordStream {
   /// Runs once, on the lane's thread, when next() has something and before it returns it. Set it before
   /// publishing.
   std::function<void()> before_next_delivery;
+  std::deque<Extent> extent_answers;  ///< to the next questions; to those behind them extent_answer
   std::optional<Extent> extent_answer = Extent{Offset(0), Offset(1'000'000)};
   int failing_seeks = 0;  ///< so many of the next ones. Set it before publishing.
   std::vector<std::pair<PartitionId, Offset>> seeks;

@@ -40,6 +40,59 @@ TEST_F(LaneTest, LogWithAnotherLastRecordIsHaltedWithItsSentence) {
   EXPECT_EQ(db_.partition(0).next, Offset(3));
 }
 
+constexpr Extent kCut{Offset(0), Offset(1)};
+
+TEST_F(LaneTest, LogThatSeemsCutForAWhileIsReadOn) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_CALL(probe_, halted(_, _, _)).Times(0);
+  EXPECT_CALL(probe_, kafka_error(std::string_view("log_seems_cut"), _)).Times(5);
+  stream_.extent_answers.assign(5, kCut);
+  stream_.deliver(OutOfRange{partition_id(0)});
+  publishes(2);
+  ASSERT_TRUE(reaches(5));
+  expect_exactly_once(5);
+}
+
+TEST_F(LaneTest, LogThatIsCutIsHalted) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
+  stream_.extent_answers.assign(20, kCut);
+  stream_.deliver(OutOfRange{partition_id(0)});
+  ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
+}
+
+TEST_F(LaneTest, LogThatWasCutAndGrewAgainIsHalted) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
+  stream_.extent_answers.assign(5, kCut);
+  stream_.make_again(partition_id(0));
+  stream_.deliver(OutOfRange{partition_id(0)});
+  published_ = 0;
+  publishes(5, "zeta");
+  ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
+  EXPECT_EQ(db_.partition(0).next, Offset(3));
+}
+
+TEST_F(LaneTest, WhatIsInHandIsCommittedBeforeALogThatSeemsCutIsReadOn) {
+  opens(0);
+  publishes(1);
+  ASSERT_TRUE(reaches(1));
+  stream_.extent_answers.assign(2, kCut);
+  stream_.before_next_delivery = [this] { stream_.deliver(OutOfRange{partition_id(0)}); };
+  publishes(1);
+  ASSERT_TRUE(reaches(2));
+  publishes(1);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_EQ(stream_.seeks.back(), (std::pair{partition_id(0), Offset(1)})) << "the last one committed";
+  expect_exactly_once(3);
+}
+
 TEST_F(LaneTest, FirstRecordOfALogIsItsWitnessForEver) {
   opens(0);
   publishes(3);

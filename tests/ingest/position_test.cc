@@ -85,11 +85,48 @@ TEST(Position, RetentionThatOvertookHaltsAndCountsWhatIsMissing) {
   EXPECT_EQ(position.missed(), 3);
 }
 
-TEST(Position, LogThatEndsBeforeTheNextOffsetIsNotTheSameLog) {
+TEST(Position, LogThatEndsBeforeTheNextOffsetForLongIsNotTheSameLog) {
   Position position(anchored(8, 7));
   EXPECT_EQ(position.end(Offset(7)), Step::ask);
+  for (int i = 1; i < 20; ++i) {
+    EXPECT_EQ(position.answer(extent(0, 7)), Step::wait);
+    position.verify_again(LastRecord{Offset(7), kDigest});
+  }
   EXPECT_EQ(position.answer(extent(0, 7)), Step::halt);
   EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+}
+
+TEST(Position, LogThatSeemedCutIsReadOnBehindItsLastRecord) {
+  Position position(fresh(0));
+  for (std::int64_t offset = 0; offset < 8; ++offset) EXPECT_EQ(arrives(position, offset), Step::take);
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 3)), Step::wait);
+  position.verify_again(LastRecord{Offset(7), kDigest});
+  EXPECT_TRUE(position.verifying());
+  EXPECT_EQ(position.answer(extent(0, 9)), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(7));
+  EXPECT_EQ(arrives(position, 7), Step::drop);
+  EXPECT_EQ(arrives(position, 8), Step::take);
+}
+
+TEST(Position, LogThatWasCutAndGrewAgainIsNotTheSameLog) {
+  Position position(fresh(0));
+  for (std::int64_t offset = 0; offset < 8; ++offset) EXPECT_EQ(arrives(position, offset), Step::take);
+  EXPECT_EQ(position.answer(extent(0, 3)), Step::wait);
+  position.verify_again(LastRecord{Offset(7), kDigest});
+  EXPECT_EQ(position.answer(extent(0, 9)), Step::seek);
+  EXPECT_EQ(arrives(position, 7, kOtherDigest), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+}
+
+TEST(Position, AnswersThatALogIsCutCountOnlyInARow) {
+  Position position(anchored(8, 7));
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 1; i < 20; ++i) EXPECT_EQ(position.answer(extent(0, 7)), Step::wait);
+    position.verify_again(LastRecord{Offset(7), kDigest});
+    EXPECT_EQ(position.answer(extent(0, 9)), Step::seek);
+    EXPECT_TRUE(position.verifying()) << "the anchor is not given up";
+  }
 }
 
 TEST(Position, RecordBeyondAnAnchorThatTheLogStillHoldsIsNotBelievedAtOnce) {

@@ -87,6 +87,10 @@ Timestamp Broker::clock() const {
   return testing::at(0) + std::chrono::floor<milliseconds>(scheduler.now().time_since_epoch());
 }
 
+std::int64_t Broker::end(const PartitionLog& log) const {
+  return scheduler.now() < log.old_leader_until ? log.old_end : log.end();
+}
+
 void Stream::begin(int partition, Offset offset) {
   Fetch& fetch = fetches_[partition] = {};
   fetch.position = offset.value();
@@ -122,22 +126,22 @@ std::optional<Delivery> Stream::next(milliseconds timeout) {
 bool Stream::has_something(int partition, const Fetch& fetch) const {
   const PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
   if (fetch.stopped || fetch.ready > broker_.scheduler.now()) return false;
-  return fetch.stale || fetch.position < log.start || fetch.position > log.end() ||
-         fetch.position < log.end() || fetch.end_told != log.end();
+  return fetch.stale || fetch.position < log.start || fetch.position != broker_.end(log) ||
+         fetch.end_told != broker_.end(log);
 }
 
 std::optional<Delivery> Stream::deliver(int partition, Fetch& fetch) {
   const PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
+  const std::int64_t end = broker_.end(log);
   if (fetch.stale) return record(partition, *std::exchange(fetch.stale, std::nullopt));
-  if (fetch.position < log.start || fetch.position > log.end()) {
+  if (fetch.position < log.start || fetch.position > end) {
     fetch.stopped = true;
     return OutOfRange{partition_id(partition)};
   }
-  while (fetch.position < log.end() && !log.records[static_cast<std::size_t>(fetch.position)].key)
-    ++fetch.position;
-  if (fetch.position < log.end()) return record(partition, fetch.position++);
-  fetch.end_told = log.end();
-  return EndReached{partition_id(partition), Offset(log.end())};
+  while (fetch.position < end && !log.records[static_cast<std::size_t>(fetch.position)].key) ++fetch.position;
+  if (fetch.position < end) return record(partition, fetch.position++);
+  fetch.end_told = end;
+  return EndReached{partition_id(partition), Offset(end)};
 }
 
 FetchedRecord Stream::record(int partition, std::int64_t offset) const {
@@ -191,7 +195,7 @@ std::optional<Extent> Stream::extent(const PartitionId& id, milliseconds timeout
     return std::nullopt;
   }
   const PartitionLog& log = broker_.logs[static_cast<std::size_t>(id.partition.value())];
-  return Extent{Offset(log.start), Offset(log.end())};
+  return Extent{Offset(log.start), Offset(broker_.end(log))};
 }
 
 void Member::serve(GroupListener& listener, std::stop_token stop) {

@@ -20,8 +20,10 @@ struct Logged {
 };
 
 struct PartitionLog {
-  std::vector<Logged> records;  ///< by offset
-  std::int64_t start = 0;       ///< what lies before was deleted by retention
+  std::vector<Logged> records;            ///< by offset
+  std::int64_t start = 0;                 ///< what lies before was deleted by retention
+  std::int64_t old_end = 0;               ///< where it ends on a broker that was replaced as its leader
+  Runtime::TimePoint old_leader_until{};  ///< when that broker learns it; readers ask it until then
 
   std::int64_t end() const { return std::ssize(records); }
 };
@@ -47,6 +49,9 @@ class Broker {
 
   /// What a record is stamped with that is appended now.
   Timestamp clock() const;
+
+  /// Where the log ends for who asks now.
+  std::int64_t end(const PartitionLog& log) const;
 
   std::vector<PartitionLog> logs;
   Scheduler& scheduler;

@@ -17,6 +17,8 @@ using ::testing::NiceMock;
 
 constexpr Process kWorld = 0;
 constexpr std::size_t kLanes = 2;
+constexpr milliseconds kOldLeader{8'000};  ///< less than a lane bears to hear that its log is cut
+constexpr milliseconds kBetweenLeaders{10'000};
 constexpr milliseconds kSettles{120'000};  ///< of simulated time, after the last fault
 
 /// Limits so low that a short history passes them all.
@@ -224,10 +226,18 @@ void World::go_wrong() {
     const auto row = database_.contents.partitions.find(partition);
     if (row != database_.contents.partitions.end()) row->second.owner_epoch = next(row->second.owner_epoch);
   }
+  PartitionLog& log = broker_.logs[static_cast<std::size_t>(partition)];
+  if (scheduler_->now() > log.old_leader_until + kBetweenLeaders &&
+      faults_.strike("the leader of " + std::to_string(partition) + " is replaced, and does not know it",
+                     30)) {
+    log.old_end = log.start + scheduler_->below(log.end() - log.start + 1);
+    log.old_leader_until = scheduler_->now() + milliseconds(scheduler_->below(kOldLeader.count()));
+  }
 }
 
 void World::recover() {
   faults_.end();
+  for (PartitionLog& log : broker_.logs) log.old_leader_until = {};
   faults_.note("no more faults");
   database_.down = false;
   database_.end_abandoned();
