@@ -1,51 +1,95 @@
-"""Three Kafka nodes, each broker and controller, as a cluster that survives the loss of one."""
+"""Clusters of several Kafka nodes."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient
 from local.kafka_broker import KafkaBroker
 from local.process import free_port
+from proxy import Proxy
 
-kNodes = 3
-kSettings = {
-    "default.replication.factor": kNodes, "min.insync.replicas": 2, "offsets.topic.replication.factor": kNodes,
-    "transaction.state.log.replication.factor": kNodes, "transaction.state.log.min.isr": 2,
-}
+
+def replicated(copies, in_sync):
+    """Settings of a cluster that keeps everything so often, and takes writes while so many copies are in sync."""
+    return {"default.replication.factor": copies, "min.insync.replicas": in_sync, "offsets.topic.replication.factor": copies,
+            "transaction.state.log.replication.factor": copies, "transaction.state.log.min.isr": in_sync}
 
 
 class Node(KafkaBroker):
-    """Node `number` of those whose controllers listen on these ports; `like`: one of the same cluster."""
+    """Node `number` of those whose controllers listen on these ports, by number."""
 
-    def __init__(self, directory, number, controllers, like=None):
-        voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers, 1))
-        super().__init__(directory, {**kSettings, "node.id": number, "controller.quorum.voters": voters})
-        self._state["controller_port"] = controllers[number - 1]
-        self._cluster_id = like._cluster_id if like else self._cluster_id
+    def __init__(self, directory, number, controllers, settings):
+        voters = ",".join(f"{voter}@127.0.0.1:{port}" for voter, port in controllers.items())
+        super().__init__(directory / str(number), {"node.id": number, "controller.quorum.voters": voters, **settings})
+        if number in controllers:
+            self._state["controller_port"] = controllers[number]
 
 
-class KafkaCluster:
-    """Stands for a KafkaBroker wherever clients are concerned. Runs from `with` to its end."""
+class BrokerNode(Node):
+    """A broker that is no controller; everybody comes to it through `proxy`."""
 
-    def __init__(self, directory):
-        controllers = [free_port() for _ in range(kNodes)]
-        self.nodes = []
-        for number in range(1, kNodes + 1):
-            self.nodes.append(Node(directory / str(number), number, controllers, *self.nodes[:1]))
-        self._starters = ThreadPoolExecutor(kNodes)  # a node ends with the thread that started it
+    proxy = None
 
     @property
     def address(self):
-        return ",".join(node.address for node in self.nodes)
+        return f"{self.host}:{self.proxy.port}"
+
+    def _write_properties(self):
+        self.proxy = Proxy(self.host, self._settle_port())
+        self.proxy.__enter__()
+        self._state["settings"] |= {"process.roles": "broker", "listeners": f"PLAINTEXT://{self.host}:{self.port}",
+                                    "advertised.listeners": f"PLAINTEXT://{self.address}"}
+        super()._write_properties()
+
+    def remove(self):
+        if self.proxy:
+            self.proxy.__exit__()
+        super().remove()
+
+
+class ControllerNode(Node):
+    """A controller that is no broker."""
+
+    def _write_properties(self):
+        controller = self._state["controller_port"]
+        self._state["settings"] |= {"process.roles": "controller", "listeners": f"CONTROLLER://{self.host}:{controller}"}
+        super()._write_properties()
+
+    def _ready(self):
+        with socket.socket() as probe:
+            return probe.connect_ex((self.host, self._state["controller_port"])) == 0
+
+
+class Cluster:
+    """Stands for a KafkaBroker wherever clients are concerned. Runs from `with` to its end.
+
+    nodes: node.id -> its server; brokers: those that take clients.
+    """
+
+    def __init__(self, nodes, brokers):
+        self.nodes, self.brokers = nodes, brokers
+        for node in nodes.values():
+            node._cluster_id = brokers[0]._cluster_id
+        self._starters = ThreadPoolExecutor(len(nodes))  # a node ends with the thread that started it
+
+    @property
+    def address(self):
+        return ",".join(broker.address for broker in self.brokers)
 
     def create_topic(self, *arguments):
-        return self.nodes[0].create_topic(*arguments)
+        return self.brokers[0].create_topic(*arguments)
 
     def leader(self, topic, partition):
         """The node that leads it; None where there is none now."""
         metadata = self._admin().list_topics(topic, timeout=30)
-        number = metadata.topics[topic].partitions[partition].leader
-        return self.nodes[number - 1] if number > 0 else None
+        return self.nodes.get(metadata.topics[topic].partitions[partition].leader)
+
+    def coordinator(self, group):
+        """The node that coordinates the consumer group."""
+        admin = self._admin()
+        described = admin.describe_consumer_groups([group])[group].result(30)
+        return self.nodes[described.coordinator.id]
 
     def elect_preferred(self, topic, partition):
         """Lets the partition's first replica lead it, as when the topic was new; whether it does now."""
@@ -59,11 +103,30 @@ class KafkaCluster:
         return AdminClient({"bootstrap.servers": self.address})
 
     def __enter__(self):
-        list(self._starters.map(KafkaBroker.start, self.nodes))
+        list(self._starters.map(KafkaBroker.start, self.nodes.values()))
         return self
 
     def __exit__(self, *_):
-        for node in self.nodes:
+        for node in self.nodes.values():
             node.kill()
             node.remove()
         self._starters.shutdown()
+
+
+class KafkaCluster(Cluster):
+    """Three nodes, each broker and controller, that survive the loss of one."""
+
+    def __init__(self, directory):
+        controllers = {number: free_port() for number in (1, 2, 3)}
+        nodes = {number: Node(directory, number, controllers, replicated(3, 2)) for number in controllers}
+        super().__init__(nodes, list(nodes.values()))
+
+
+class ApartCluster(Cluster):
+    """Two brokers, and a controller without which they go on as they are."""
+
+    def __init__(self, directory):
+        controllers = {1: free_port()}
+        self.controller = ControllerNode(directory, 1, controllers, replicated(2, 1))
+        brokers = [BrokerNode(directory, number, controllers, replicated(2, 1)) for number in (2, 3)]
+        super().__init__({1: self.controller, 2: brokers[0], 3: brokers[1]}, brokers)

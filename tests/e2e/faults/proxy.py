@@ -11,6 +11,7 @@ class Proxy:
     """Forwards connections from a free port of 127.0.0.1, from `with` to its end. Attributes may be set at any time.
 
     delay_s: how long every chunk waits, in either direction.
+    refuses: every connection is ended as soon as it is made.
     swallows: nothing is forwarded any more, and nobody is told.
     cut_at_commit: "before" the next COMMIT reaches the server, or "after" it did and before its answer reaches the client,
     that connection is cut; then it is None again.
@@ -19,6 +20,7 @@ class Proxy:
 
     def __init__(self, host, port):
         self.delay_s = 0.0
+        self.refuses = False
         self.swallows = False
         self.cut_at_commit = None
         self.hang_at_commit = False
@@ -58,6 +60,9 @@ class Proxy:
             client, _ = self._listener.accept()
             if self._stop.is_set():
                 return client.close()
+            if self.refuses:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(self._target)
             except OSError:  # nobody listens there
