@@ -70,12 +70,18 @@ class Producer:
         value = value.encode() if isinstance(value, str) else value
 
         def delivered(error, message):
+            partition, offset = message.partition(), message.offset()
             if error is None:
                 self.acknowledged += 1
-                self.ends[message.partition()] = max(self.ends.get(message.partition(), 0), message.offset() + 1)
+            if error is None and offset is None:  # the broker had it from an earlier try, whose answer was lost
+                named = json.loads(value)
+                self._history.record(True, tenant=named["tenantid"], event_id=named["id"])
+                return
+            if error is None:
+                self.ends[partition] = max(self.ends.get(partition, 0), offset + 1)
                 if note is not None:
-                    note((message.partition(), message.offset()))
-            self._history.record(error is None, self.topic, message.partition(), message.offset(), key, value, headers)
+                    note((partition, offset))
+            self._history.record(error is None, self.topic, partition, offset, key, value, headers)
 
         while True:
             try:
