@@ -37,7 +37,8 @@ void set_tuning(rd_kafka_conf_t* conf, const KafkaOptions& options) {
   set(conf, "fetch.wait.max.ms", options.fetch_wait);
   set(conf, "fetch.error.backoff.ms", "100");
   set(conf, "reconnect.backoff.max.ms", "2000");             // a broker that came back is found soon
-  set(conf, "socket.timeout.ms", "20000");                   // one that hangs is given up
+  set(conf, "socket.timeout.ms", "8000");                    // one that hangs is given up before the group
+  set(conf, "api.version.request.timeout.ms", "3000");       // ... and not waited for when called anew
   set(conf, "topic.metadata.refresh.interval.ms", "10000");  // added partitions are found soon
   set(conf, "socket.keepalive.enable", "true");
   set(conf, "log.connection.close", "false");
