@@ -11,7 +11,6 @@ class Proxy:
     """Forwards connections from a free port of 127.0.0.1, from `with` to its end. Attributes may be set at any time.
 
     delay_s: how long every chunk waits, in either direction.
-    refuses: every connection is ended as soon as it is made.
     swallows: nothing is forwarded any more, and nobody is told.
     cut_at_commit: "before" the next COMMIT reaches the server, or "after" it did and before its answer reaches the client,
     that connection is cut; then it is None again.
@@ -20,7 +19,6 @@ class Proxy:
 
     def __init__(self, host, port):
         self.delay_s = 0.0
-        self.refuses = False
         self.swallows = False
         self.cut_at_commit = None
         self.hang_at_commit = False
@@ -29,6 +27,7 @@ class Proxy:
         self.port = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._pairs = []  # (client's socket, server's socket)
+        self._refuses = False
         self._stop = threading.Event()
 
     def __enter__(self):
@@ -48,6 +47,13 @@ class Proxy:
         for pair in pairs:
             self._end(pair)
 
+    def refuse(self, refuses):
+        """Whether connections end as soon as they are made; those that there are do now."""
+        with self._lock:
+            self._refuses = refuses
+        if refuses:
+            self.cut()
+
     def half_close(self, side):
         """Says to one side of every connection, "client" or "server", that the other has sent its last."""
         with self._lock:
@@ -60,9 +66,6 @@ class Proxy:
             client, _ = self._listener.accept()
             if self._stop.is_set():
                 return client.close()
-            if self.refuses:
-                client.close()
-                continue
             try:
                 server = socket.create_connection(self._target)
             except OSError:  # nobody listens there
@@ -71,6 +74,10 @@ class Proxy:
             pair = (client, server)
             with self._lock:
                 self._pairs.append(pair)
+                refuses = self._refuses
+            if refuses:
+                self.cut()
+                continue
             threading.Thread(target=self._forward, args=(pair, client, server, "before"), daemon=True).start()
             threading.Thread(target=self._forward, args=(pair, server, client, "after"), daemon=True).start()
 

@@ -41,14 +41,18 @@ def test_leader_paused_and_its_partitions_led_elsewhere(deployment, kafka, recov
     ingester = deployment.ingester()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as producer:
         wait_for_more(deployment, 300, "before the leader is paused")
-        paused = kafka.leader(deployment.topic, 0)
+        paused = kafka.coordinator(f"group-{deployment.topic}")  # the group waits for it too
+        moves = next(number for number in range(12) if kafka.leader(deployment.topic, number) is paused)
         paused.pause()
-        wait_until(lambda: kafka.leader(deployment.topic, 0) not in (paused, None), kSoon_s, "another leader")
-        recovery.measure(deployment, producer)
-    paused.resume()
+        try:
+            wait_until(lambda: kafka.leader(deployment.topic, moves) not in (paused, None), kSoon_s, "another leader")
+            recovery.measure(deployment, producer)
+            producer.end()
+        finally:
+            paused.resume()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as later:
         recovery.measure(deployment, later)
-        wait_until(lambda: kafka.elect_preferred(deployment.topic, 0), kSoon_s, "the first replica leads again")
+        wait_until(lambda: kafka.elect_preferred(deployment.topic, moves), kSoon_s, "the first replica leads again")
         recovery.measure(deployment, later)
     deployment.wait_sealed(producer.acknowledged + later.acknowledged, kSoon_s)
     assert ingester.metric("sealstream_halted_partitions") == 0

@@ -35,16 +35,21 @@ def test_an_old_leader_that_does_not_know_it(deployment, kafka, recovery):
         moves = next(number for number, next_offset in deployment.positions().items()
                      if next_offset > 0 and kafka.leader(deployment.topic, number) is old)
         old.pause()
-        wait_until(lambda: kafka.leader(deployment.topic, moves) is new, kSoon_s, "another leader")
-        before = deployment.positions()[moves]
-        wait_until(lambda: deployment.positions()[moves] > before + 100, kSoon_s, "records of the new leader sealed")
-    kafka.controller.pause()
-    old.resume()
-    new.proxy.refuses = True
-    new.proxy.cut()
-    wait_until(lambda: ingester.metric("sealstream_kafka_errors_total", code="log_seems_cut"), kSoon_s, "the old leader to be asked")
-    new.proxy.refuses = False
-    kafka.controller.resume()
+        try:
+            wait_until(lambda: kafka.leader(deployment.topic, moves) is new, kSoon_s, "another leader")
+            before = deployment.positions()[moves]
+            wait_until(lambda: deployment.positions()[moves] > before + 100, kSoon_s, "records of the new leader sealed")
+            producer.end()
+            kafka.controller.pause()
+        finally:
+            old.resume()
+    new.proxy.refuse(True)
+    try:
+        wait_until(lambda: ingester.metric("sealstream_kafka_errors_total", code="log_seems_cut"), kSoon_s,
+                   "the old leader to be asked")
+    finally:
+        new.proxy.refuse(False)
+        kafka.controller.resume()
     begin = time.monotonic()
     with ContinuousProducer(deployment, kTenants, rate_per_s=600) as later:
         wait_for_more(deployment, 300, "when the old leader has learned it")
