@@ -7,7 +7,7 @@ namespace sealstream {
 namespace {
 
 constexpr milliseconds kPatience{10'000};
-constexpr milliseconds kAskAgain{100};
+constexpr milliseconds kAskAgain{100};  ///< shorter than a lane: a person waits
 
 /// Where a partition goes on once its loss is accepted.
 std::optional<LogState::Loss> loss(const Position& position, const Extent& log) {
@@ -49,7 +49,7 @@ void LogInspector::look(LogState& state) {
     look_whether_it_is_back(state, position);
     return;
   }
-  state.answered = read_on(stored.id, position) && ask_witness(stored, position);
+  state.answered = read_on(stored, position) && ask_witness(stored, position);
   if (!position.halted()) return;
   state.halted = position.cause();
   state.loss = loss(position, *state.log);
@@ -67,14 +67,18 @@ void LogInspector::look_whether_it_is_back(LogState& state, const Position& posi
 
 /// As a lane does, until there is something to take, nothing more to read, or a reason to halt. False where
 /// Kafka does not answer.
-bool LogInspector::read_on(const PartitionId& id, Position& position) {
+bool LogInspector::read_on(const PartitionTotals& stored, Position& position) {
+  const PartitionId& id = stored.id;
   reader_.begin(id, position.fetch_from());
   for (;;) {
     const std::optional<Delivery> delivery = reader_.next(kPatience);
     if (!delivery) return false;
     Step step = arrive(*delivery, position);
     while (step == Step::ask || step == Step::wait) {
-      if (step == Step::wait) std::this_thread::sleep_for(kAskAgain);
+      if (step == Step::wait) {
+        std::this_thread::sleep_for(kAskAgain);
+        position.verify_again(stored.last);
+      }
       const std::optional<Extent> log = extent(id);
       if (!log) return false;
       step = position.answer(*log);

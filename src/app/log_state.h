@@ -35,13 +35,14 @@ class LogInspector {
   /// `accept_create_time` as in the options of ingest. Throws SourceError where no broker answers.
   LogInspector(const KafkaOptions& options, bool accept_create_time);
 
-  /// In the order given. Takes up to kPatience for a partition whose broker does not answer.
+  /// In the order given. Takes two seconds for a partition whose log seems cut, and up to kPatience for a
+  /// partition whose broker does not answer.
   std::vector<LogState> look(std::vector<PartitionTotals> partitions);
 
  private:
   bool is_compacted(const std::string& topic) const;
   void look(LogState& state);
-  bool read_on(const PartitionId& id, Position& position);
+  bool read_on(const PartitionTotals& stored, Position& position);
   void look_whether_it_is_back(LogState& state, const Position& position);
   bool ask_witness(const PartitionTotals& stored, Position& position);
   Step arrive(const Delivery& delivery, Position& position);

@@ -124,7 +124,9 @@ Wanted find(Connection& connection, const std::vector<std::string>& names) {
 std::string problem_of(const LogState& state) {
   const std::string name = printable(name_of(state.stored.id));
   if (!state.answered) return "Kafka does not tell where " + name + " stands: nothing can be said of a loss";
-  if (!state.halted) return name + " is not halted: nothing of it is lost";
+  if (!state.halted)
+    return name +
+           " is not halted: nothing of it is lost (where an instance says that it is, start that one again)";
   if (!state.loss)
     return "nothing is lost: " + halt_sentence(*state.halted, state.stored.id, state.stored.next_offset);
   return "";

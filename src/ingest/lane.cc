@@ -238,15 +238,16 @@ void Lane::ask(OpenPartition& partition) {
     probe_.log_unverified(partition.id);
     publish();
   }
-  if (step == Step::wait) {
+  if (step == Step::wait && extent->end < partition.position.next()) {
     probe_.kafka_error("log_seems_cut", cut_sentence(partition.id, extent->end, partition.position.next()));
   }
   act(partition, step);
 }
 
-/// Of a partition of which nothing waits to be committed.
+/// Of a partition of which nothing is in hand.
 void Lane::ask_again(OpenPartition& partition) {
   partition.ask_due = false;
+  if (partition.position.halted()) return;
   partition.position.verify_again(partition.claim.last);
   publish();
   ask(partition);
@@ -289,6 +290,10 @@ void Lane::do_what_is_due() {
   anything_due_ = false;
   bool kept = true;
   for (const auto& partition : partitions_) {
+    if (mailbox_.pending()) {  // it may not wait for answers of a broker
+      anything_due_ = true;
+      return;
+    }
     if (partition->seek_due) seek(*partition);
     if (partition->ask_due && !is_in_hand(*partition)) ask_again(*partition);
     anything_due_ = anything_due_ || partition->ask_due;

@@ -21,19 +21,21 @@ Offset Position::fetch_from() const { return anchor_ ? anchor_->offset : next_; 
 bool Position::take_unverified() { return std::exchange(unverified_, false); }
 
 Step Position::record(Offset offset, const std::function<SourceDigest()>& digest) {
-  if (halted() || offset < fetch_from()) return Step::drop;
+  if (halted()) return Step::drop;
+  if (met_ && *met_ < offset && offset < next_) return halt(HaltCause::not_same_log);
+  if (offset < fetch_from()) return Step::drop;
   if (anchor_) {
     if (offset > anchor_->offset) return Step::ask;
     if (digest() != anchor_->digest && !mutant("log_not_compared")) return halt(HaltCause::not_same_log);
+    met_ = anchor_->offset;
     anchor_.reset();
+    anchor_tries_ = doubts_ = 0;
     settled_ = true;
     return Step::drop;
   }
   if (offset > next_ && !settled_ && std::exchange(record_seen_, offset) != offset) return Step::seek;
   if (offset > next_ && gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, offset));
-  settled_ = true;
-  next_ = sealstream::next(offset);
-  return Step::take;
+  return take(sealstream::next(offset));
 }
 
 Step Position::end(Offset end) {
@@ -43,21 +45,24 @@ Step Position::end(Offset end) {
   const std::optional<Offset> seen = std::exchange(end_seen_, end);
   if (!settled_ && (!seen || *seen > end)) return Step::seek;
   if (gaps_are_loss_) return halt(HaltCause::compacted, distance(next_, end));
-  settled_ = true;
-  next_ = end;
-  return Step::take;
+  return take(end);
+}
+
+Step Position::out_of_range() {
+  if (halted()) return Step::drop;
+  was_short_ = true;
+  return Step::ask;
 }
 
 Step Position::answer(const Extent& extent) {
   if (halted()) return Step::drop;
   if (extent.start > next_) return halt(HaltCause::retention_overrun, distance(next_, extent.start));
-  if (extent.end < next_) {
-    const bool believed = ++short_ends_ >= kEndTries || mutant("cut_believed_at_once");
-    return believed ? halt(HaltCause::not_same_log) : Step::wait;
-  }
-  short_ends_ = 0;
+  if (extent.end < next_) return doubt();
+  if (!anchor_ && was_short_) return Step::wait;
   if (anchor_) {
-    if (extent.start <= anchor_->offset && ++anchor_tries_ < kAnchorTries) return Step::seek;
+    const bool there = extent.start <= anchor_->offset;
+    if (there && ++anchor_tries_ >= kAnchorTries && !gaps_are_loss_) return doubt();
+    if (there && anchor_tries_ < kAnchorTries) return Step::seek;
     anchor_.reset();
     unverified_ = true;
   }
@@ -67,8 +72,23 @@ Step Position::answer(const Extent& extent) {
 
 void Position::verify_again(const std::optional<LastRecord>& last) {
   if (!mutant("anchor_not_met_again")) anchor_ = last;
+  met_.reset();
   anchor_tries_ = 0;
+  was_short_ = false;
   unsettle();
+}
+
+Step Position::take(Offset next) {
+  met_.reset();
+  doubts_ = 0;
+  settled_ = true;
+  next_ = next;
+  return Step::take;
+}
+
+Step Position::doubt() {
+  const bool enough = ++doubts_ >= kDoubts || mutant("cut_believed_at_once");
+  return enough ? halt(HaltCause::not_same_log) : Step::wait;
 }
 
 void Position::unsettle() {

@@ -17,7 +17,7 @@ enum class Step : std::uint8_t {
   drop,  ///< seen already, or only the anchor: forget it
   seek,  ///< ask Kafka to go on at fetch_from(), forget this
   ask,   ///< ask the broker for the log's extent and call Position::answer; forget this
-  wait,  ///< the log seems cut: in a while call verify_again, then as ask; until then drop what arrives
+  wait,  ///< it may be cut: in a while call verify_again, then as ask; until then forget what arrives
   halt,  ///< stop reading this partition; cause() and missed() say why
 };
 
@@ -26,13 +26,14 @@ enum class Step : std::uint8_t {
 /// of the broker, and never passed over:
 ///
 ///   verifying ── anchor arrives, digest equal ──────────────────────────────► reading
-///   verifying ── anchor gone, but start ≤ next ≤ end (log_unverified) ──────► reading
+///   verifying ── retention took it, but start ≤ next ≤ end (log_unverified) ► reading
+///   reading ── out of range ────────────────────────────────────────────────► verifying, after a while
+///   verifying ── end < next, or no anchor where one must be, kDoubts times ─► halted
 ///   verifying, reading ── retention overtook next, or another log ──────────► halted
-///   reading ── end < next, but not for long (kEndTries answers in a row) ───► verifying
 ///
 /// A broker that stood still and was replaced as the leader believes for a while that it leads: it ends where
-/// it stood still. So a log that ends too early is believed only when every answer says so for a while; where
-/// it ends further again, it must hold the last record that was read of it.
+/// it stood still. So a log that ends too early is believed only when it has seemed so for a while; where it
+/// reaches next() again, it must hold its anchor, and nothing between that and next(), as when it was read.
 ///
 /// A first record beyond the expected one is believed only when the same one comes again after a seek: a
 /// fetch that was under way when the partition was assigned anew, or at the seek, must not look like a gap. A
@@ -58,21 +59,24 @@ class Position {
   Step record(Offset offset, const std::function<SourceDigest()>& digest);
   /// The partition's end. After take, next() is `end`, and what lies before it is skipped.
   Step end(Offset end);
-  Step out_of_range() { return halted() ? Step::drop : Step::ask; }
+  Step out_of_range();
   /// The log does not hold its witness any more.
   Step another_log() { return halted() ? Step::drop : halt(HaltCause::not_same_log); }
   /// The broker's answer to ask: seek, wait or halt.
   Step answer(const Extent& extent);
-  /// Begins at the anchor once more. `last`: of all that was taken, which is committed.
+  /// Begins at the anchor once more. `last`: of all that was taken, which is committed. What waits between
+  /// two calls, and kDoubts, make the while that a log may seem cut: ten seconds in a lane.
   void verify_again(const std::optional<LastRecord>& last);
   /// A producer's clock stamped the record: not acceptable.
   Step halt(HaltCause cause, std::int64_t missed = 0);
 
  private:
+  Step take(Offset next);
+  Step doubt();
   void unsettle();
 
   static constexpr int kAnchorTries = 3;
-  static constexpr int kEndTries = 20;
+  static constexpr int kDoubts = 20;
 
   bool gaps_are_loss_;
   std::optional<LastRecord> anchor_;  ///< not yet seen again
@@ -82,7 +86,9 @@ class Position {
   std::optional<Offset> end_seen_;     ///< likewise
   bool unverified_ = false;
   int anchor_tries_ = 0;
-  int short_ends_ = 0;  ///< answers in a row that the log ends before next_
+  std::optional<Offset> met_;  ///< the anchor's offset, until something behind it is taken
+  bool was_short_ = false;     ///< out of range, and the anchor was not met since
+  int doubts_ = 0;             ///< signs that the log was cut, since it last was as expected
   std::optional<HaltCause> cause_;
   std::int64_t missed_ = 0;
 };

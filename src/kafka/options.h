@@ -41,7 +41,7 @@ struct KafkaOptions {
   milliseconds fetch_wait{100};
 
   /// Starts and ends of all assigned partitions, and whose logs they are, are asked of the broker at least
-  /// this often; also when a lane has emptied the queue of a backlog.
+  /// this often; also when a lane has emptied the queue of a backlog, or has asked for an extent.
   milliseconds extent_interval{5'000};
   /// How long one such question may take. A consumer that goes waits for the one under way, and for the look
   /// at a witness.

@@ -80,17 +80,29 @@ TEST_F(LaneTest, LogThatWasCutAndGrewAgainIsHalted) {
 }
 
 TEST_F(LaneTest, WhatIsInHandIsCommittedBeforeALogThatSeemsCutIsReadOn) {
+  options_.linger = milliseconds(100);  // what comes right behind a batch waits so long
   opens(0);
   publishes(1);
   ASSERT_TRUE(reaches(1));
-  stream_.extent_answers.assign(2, kCut);
+  stream_.extent_answers.assign(1, kCut);
   stream_.before_next_delivery = [this] { stream_.deliver(OutOfRange{partition_id(0)}); };
   publishes(1);
   ASSERT_TRUE(reaches(2));
   publishes(1);
   ASSERT_TRUE(reaches(3));
-  EXPECT_EQ(stream_.seeks.back(), (std::pair{partition_id(0), Offset(1)})) << "the last one committed";
+  EXPECT_EQ(stream_.seeks, (std::vector{std::pair{partition_id(0), Offset(1)}})) << "the last one committed";
   expect_exactly_once(3);
+}
+
+TEST_F(LaneTest, LogThatWasOutOfRangeIsReadOnFromItsLastRecord) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  stream_.deliver(OutOfRange{partition_id(0)});
+  publishes(1);
+  ASSERT_TRUE(reaches(4));
+  EXPECT_EQ(stream_.seeks, (std::vector{std::pair{partition_id(0), Offset(2)}}));
+  expect_exactly_once(4);
 }
 
 TEST_F(LaneTest, FirstRecordOfALogIsItsWitnessForEver) {

@@ -119,13 +119,42 @@ TEST(Position, LogThatWasCutAndGrewAgainIsNotTheSameLog) {
   EXPECT_EQ(position.cause(), HaltCause::not_same_log);
 }
 
-TEST(Position, AnswersThatALogIsCutCountOnlyInARow) {
+TEST(Position, LogThatWasCutBehindItsLastRecordAndGrewAgainIsNotTheSameLog) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(position.end(Offset(10)), Step::take) << "aborted, and a marker";
+  EXPECT_EQ(position.answer(extent(0, 7)), Step::wait);
+  position.verify_again(LastRecord{Offset(5), kDigest});
+  EXPECT_EQ(position.answer(extent(0, 15)), Step::seek);
+  EXPECT_EQ(arrives(position, 5), Step::drop);
+  EXPECT_EQ(arrives(position, 7), Step::halt) << "where nothing was";
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+}
+
+TEST(Position, ANewClaimFindsARecordWhereNothingWas) {
+  Position position(anchored(10, 5));
+  EXPECT_EQ(arrives(position, 5), Step::drop);
+  EXPECT_EQ(arrives(position, 9), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+}
+
+TEST(Position, WhatIsDeliveredAgainBehindTheAnchorIsDropped) {
+  Position position(anchored(8, 7));
+  EXPECT_EQ(arrives(position, 7), Step::drop);
+  EXPECT_EQ(arrives(position, 8), Step::take);
+  EXPECT_EQ(arrives(position, 9), Step::take);
+  EXPECT_EQ(arrives(position, 8), Step::drop);
+}
+
+TEST(Position, DoubtsEndWhereTheLogIsAsExpected) {
   Position position(anchored(8, 7));
   for (int round = 0; round < 3; ++round) {
     for (int i = 1; i < 20; ++i) EXPECT_EQ(position.answer(extent(0, 7)), Step::wait);
     position.verify_again(LastRecord{Offset(7), kDigest});
     EXPECT_EQ(position.answer(extent(0, 9)), Step::seek);
-    EXPECT_TRUE(position.verifying()) << "the anchor is not given up";
+    EXPECT_TRUE(position.verifying());
+    EXPECT_EQ(arrives(position, 7), Step::drop);
+    EXPECT_EQ(position.out_of_range(), Step::ask);
   }
 }
 
@@ -138,8 +167,24 @@ TEST(Position, RecordBeyondAnAnchorThatTheLogStillHoldsIsNotBelievedAtOnce) {
   EXPECT_EQ(arrives(position, 8), Step::take);
 }
 
-TEST(Position, AnchorThatNeverComesIsGivenUpAfterAFewTries) {
+TEST(Position, AnchorThatNeverComesThoughTheLogBeginsBeforeItIsNotTheSameLog) {
   Position position(anchored(8, 7));
+  for (int i = 1; i < 20; ++i) {
+    EXPECT_EQ(arrives(position, 9), Step::ask);
+    EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+    EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+    EXPECT_EQ(position.answer(extent(0, 20)), Step::wait);
+    position.verify_again(LastRecord{Offset(7), kDigest});
+  }
+  EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+  EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
+  EXPECT_EQ(position.answer(extent(0, 20)), Step::halt);
+  EXPECT_EQ(position.cause(), HaltCause::not_same_log);
+  EXPECT_FALSE(position.take_unverified());
+}
+
+TEST(Position, AnchorThatTheCleanerMayHaveTakenIsGivenUpAfterAFewTries) {
+  Position position(anchored(8, 7), true);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(arrives(position, 9), Step::ask);
     EXPECT_EQ(position.answer(extent(0, 20)), Step::seek);
@@ -206,12 +251,24 @@ TEST(Position, EndBeyondTheLastRecordMovesOn) {
   EXPECT_EQ(position.next(), Offset(8));
 }
 
-TEST(Position, OutOfRangeWithinTheExtentSeeksAgain) {
+TEST(Position, OutOfRangeWithinTheExtentVerifiesAgain) {
   Position position(fresh(5));
   EXPECT_EQ(arrives(position, 5), Step::take);
   EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 10)), Step::wait) << "it was shorter a moment ago";
+  position.verify_again(LastRecord{Offset(5), kDigest});
   EXPECT_EQ(position.answer(extent(0, 10)), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(5));
   EXPECT_FALSE(position.take_unverified());
+}
+
+TEST(Position, OutOfRangeWhereNoRecordWasEverTakenSeeksAgain) {
+  Position position(fresh(5));
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 10)), Step::wait);
+  position.verify_again(std::nullopt);
+  EXPECT_EQ(position.answer(extent(0, 10)), Step::seek);
+  EXPECT_EQ(arrives(position, 5), Step::take);
 }
 
 TEST(Position, HaltSentenceNamesPlaceAndRemedy) {

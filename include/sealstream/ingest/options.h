@@ -39,7 +39,7 @@ struct IngestOptions {
   /// The group is answered within this time of an assignment; claims that take longer go on in the
   /// background.
   milliseconds assign_deadline{3'000};
-  /// Claims that did not succeed are tried again this often.
+  /// Claims and seeks that did not succeed are tried again this often, and a log that seems cut is asked for.
   milliseconds claim_retry{500};
   /// How long one question to the broker about a log's start and end may take.
   milliseconds extent_timeout{5'000};
