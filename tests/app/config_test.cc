@@ -102,7 +102,7 @@ TEST(Config, NeverEchoesASecret) {
            "kafka: {brokers: 'sasl://bob:hunter2,more@localhost:9092'}",
            "kafka: {brokers: 'bob,hunter2@elsewhere:9092'}",
            "kafka: {properties: {" + secret + ": 1}}",
-           "kafka: {properties: {client.rack: " + secret + "}}",
+           "kafka: {properties: {client.id: " + secret + "}}",
            "kafka: {properties: {sasl.password: hunter2}}",
            "kafka: {property_files: {" + secret + ": {}}}",
            "postgres: {host: ' bob:hunter2@localhost', sslmode: disable}",

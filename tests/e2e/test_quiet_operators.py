@@ -84,12 +84,12 @@ def in_values(configuration, secret):
 
     everything = planted([path for path, _ in kKeys], "with all others")
     lists = {("kafka", "topics"): ["audit", secret("a topic")], ("kafka", "properties"): {
-        "client.rack": secret("a property"), secret("a property's name"): "1"}}
+        "client.id": secret("a property"), secret("a property's name"): "1"}}
     names = {**planted(kTexts, ""), **lists, ("kafka", "property_files"): {
         "sasl.password": secret("the path of sasl.password"), secret("the name of a property in a file"): "x"}}
     shown = planted([*kFiles, ("postgres", "host")], "shown")
     broker = {("kafka", "brokers"): secret("a broker's host") + ":9092"}
-    wrong_kind = {("kafka", "properties"): {"client.rack": [secret("a list as a property")]},
+    wrong_kind = {("kafka", "properties"): {"client.id": [secret("a list as a property")]},
                   ("kafka", "property_files"): secret("a text as a mapping"), ("log",): secret("a text as a section")}
     for name, values in (("everything", everything), ("names", names), ("shown", shown), ("broker", broker), ("kind", wrong_kind)):
         file = configuration.with_values(f"{name}.yaml", values)
@@ -114,7 +114,7 @@ def in_environment(configuration, secret):
     good = configuration.with_values("good.yaml", {})
     names = ["SEALSTREAM__" + "__".join(path).upper() for path, _ in kKeys]
     yield ["check-config", "--config", good], {name: secret(f"the variable {name}") for name in names}
-    yield ["check-config", "--config", good], {"SEALSTREAM__KAFKA__PROPERTIES": "{client.rack: *" + secret("an alias in a variable")}
+    yield ["check-config", "--config", good], {"SEALSTREAM__KAFKA__PROPERTIES": "{client.id: *" + secret("an alias in a variable")}
     name = secret("a variable's name")
     if "=" not in name:
         yield ["check-config", "--config", good], {"SEALSTREAM__" + name: "1"}

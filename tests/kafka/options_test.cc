@@ -17,9 +17,10 @@ using testing::Optional;
 
 TEST(KafkaOptions, RefuseByNameWhatWouldBreakDelivery) {
   EXPECT_TRUE(std::is_sorted(refused_properties().begin(), refused_properties().end()));
-  for (const std::string name : {"enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset",
-                                 "isolation.level", "check.crcs", "enable.partition.eof",
-                                 "partition.assignment.strategy", "group.id", "bootstrap.servers"}) {
+  for (const std::string name :
+       {"enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
+        "check.crcs", "enable.partition.eof", "api.version.fallback.ms", "broker.version.fallback",
+        "client.rack", "partition.assignment.strategy", "group.id", "bootstrap.servers"}) {
     EXPECT_THAT(property_problem(name, "true"), Optional(HasSubstr(name)));
   }
 }
