@@ -232,14 +232,14 @@ void Lane::act(OpenPartition& partition, Step step) {
 void Lane::ask(OpenPartition& partition) {
   const std::optional<Extent> extent = stream_.extent(partition.id, options_.extent_timeout);
   tick();
-  const Step step = extent ? partition.position.answer(*extent) : Step::seek;
+  const Step step = extent ? partition.position.answer(*extent) : partition.position.no_answer();
   if (partition.position.take_unverified()) {
     ++partition.log_unverified;
     probe_.log_unverified(partition.id);
     publish();
   }
-  if (step == Step::wait && extent->end < partition.position.next()) {
-    probe_.kafka_error("log_seems_cut", cut_sentence(partition.id, extent->end, partition.position.next()));
+  if (step == Step::wait) {
+    probe_.kafka_error("log_seems_cut", cut_sentence(partition.id, extent, partition.position.next()));
   }
   act(partition, step);
 }

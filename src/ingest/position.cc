@@ -40,7 +40,7 @@ Step Position::record(Offset offset, const std::function<SourceDigest()>& digest
 
 Step Position::end(Offset end) {
   if (halted()) return Step::drop;
-  if (anchor_) return Step::ask;
+  if (anchor_ || (met_ && end < next_)) return Step::ask;
   if (end <= next_) return Step::drop;
   const std::optional<Offset> seen = std::exchange(end_seen_, end);
   if (!settled_ && (!seen || *seen > end)) return Step::seek;
@@ -68,6 +68,11 @@ Step Position::answer(const Extent& extent) {
   }
   unsettle();
   return Step::seek;
+}
+
+Step Position::no_answer() {
+  if (halted()) return Step::drop;
+  return !anchor_ && was_short_ ? Step::wait : Step::seek;
 }
 
 void Position::verify_again(const std::optional<LastRecord>& last) {
@@ -103,10 +108,11 @@ Step Position::halt(HaltCause cause, std::int64_t missed) {
   return Step::halt;
 }
 
-std::string cut_sentence(const PartitionId& id, Offset end, Offset next) {
-  return name_of(id) + " ends at offset " + std::to_string(end.value()) + ", and was read up to " +
-         std::to_string(next.value()) +
-         ": a broker answered that does not lead it any more, or the log is cut; it is asked for again";
+std::string cut_sentence(const PartitionId& id, const std::optional<Extent>& extent, Offset next) {
+  const std::string end =
+      extent ? "ends at offset " + std::to_string(extent->end.value()) : "is out of range";
+  return name_of(id) + " was read up to offset " + std::to_string(next.value()) + " and " + end +
+         ": it is cut, or a broker answered that does not lead it any more; it is asked for again";
 }
 
 std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next) {

@@ -26,7 +26,7 @@ enum class Step : std::uint8_t {
 /// of the broker, and never passed over:
 ///
 ///   verifying ── anchor arrives, digest equal ──────────────────────────────► reading
-///   verifying ── retention took it, but start ≤ next ≤ end (log_unverified) ► reading
+///   verifying ── retention or the cleaner took it, start ≤ next ≤ end ──────► reading (log_unverified)
 ///   reading ── out of range ────────────────────────────────────────────────► verifying, after a while
 ///   verifying ── end < next, or no anchor where one must be, kDoubts times ─► halted
 ///   verifying, reading ── retention overtook next, or another log ──────────► halted
@@ -64,6 +64,8 @@ class Position {
   Step another_log() { return halted() ? Step::drop : halt(HaltCause::not_same_log); }
   /// The broker's answer to ask: seek, wait or halt.
   Step answer(const Extent& extent);
+  /// The broker did not answer: seek or wait.
+  Step no_answer();
   /// Begins at the anchor once more. `last`: of all that was taken, which is committed. What waits between
   /// two calls, and kDoubts, make the while that a log may seem cut: ten seconds in a lane.
   void verify_again(const std::optional<LastRecord>& last);
@@ -87,14 +89,14 @@ class Position {
   bool unverified_ = false;
   int anchor_tries_ = 0;
   std::optional<Offset> met_;  ///< the anchor's offset, until something behind it is taken
-  bool was_short_ = false;     ///< out of range, and the anchor was not met since
+  bool was_short_ = false;     ///< out of range, and not verified again since
   int doubts_ = 0;             ///< signs that the log was cut, since it last was as expected
   std::optional<HaltCause> cause_;
   std::int64_t missed_ = 0;
 };
 
-/// What a log that ends at `end` means where everything before `next` was read.
-std::string cut_sentence(const PartitionId& id, Offset end, Offset next);
+/// Why a log that was read up to `next` is asked for again. `extent`: what the broker answered, if it did.
+std::string cut_sentence(const PartitionId& id, const std::optional<Extent>& extent, Offset next);
 
 /// What an operator can do about a halted partition, in one sentence.
 std::string halt_sentence(HaltCause cause, const PartitionId& id, Offset next);

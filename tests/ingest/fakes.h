@@ -336,7 +336,7 @@ class FakeStream : public RecordStream {
   std::optional<Extent> extent(const PartitionId&, milliseconds) override {
     const std::lock_guard lock(mutex_);
     if (extent_answers.empty()) return extent_answer;
-    const Extent answer = extent_answers.front();
+    const std::optional<Extent> answer = extent_answers.front();
     extent_answers.pop_front();
     return answer;
   }
@@ -348,7 +348,8 @@ class FakeStream : public RecordStream {
   /// Runs once, on the lane's thread, when next() has something and before it returns it. Set it before
   /// publishing.
   std::function<void()> before_next_delivery;
-  std::deque<Extent> extent_answers;  ///< to the next questions; to those behind them extent_answer
+  std::deque<std::optional<Extent>>
+      extent_answers;  ///< to the next questions; to those behind them extent_answer
   std::optional<Extent> extent_answer = Extent{Offset(0), Offset(1'000'000)};
   int failing_seeks = 0;  ///< so many of the next ones. Set it before publishing.
   std::vector<std::pair<PartitionId, Offset>> seeks;

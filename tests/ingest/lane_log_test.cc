@@ -79,6 +79,20 @@ TEST_F(LaneTest, LogThatWasCutAndGrewAgainIsHalted) {
   EXPECT_EQ(db_.partition(0).next, Offset(3));
 }
 
+TEST_F(LaneTest, LogThatWasOutOfRangeIsNotReadOnBecauseNobodyAnswers) {
+  opens(0);
+  publishes(3);
+  ASSERT_TRUE(reaches(3));
+  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
+  stream_.extent_answers.assign(2, std::nullopt);
+  stream_.make_again(partition_id(0));
+  stream_.deliver(OutOfRange{partition_id(0)});
+  published_ = 0;
+  publishes(5, "zeta");
+  ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
+  EXPECT_EQ(db_.partition(0).next, Offset(3));
+}
+
 TEST_F(LaneTest, WhatIsInHandIsCommittedBeforeALogThatSeemsCutIsReadOn) {
   options_.linger = milliseconds(100);  // what comes right behind a batch waits so long
   opens(0);

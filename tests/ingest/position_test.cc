@@ -262,6 +262,23 @@ TEST(Position, OutOfRangeWithinTheExtentVerifiesAgain) {
   EXPECT_FALSE(position.take_unverified());
 }
 
+TEST(Position, OutOfRangeWithoutAnAnswerVerifiesAgain) {
+  Position position(fresh(5));
+  EXPECT_EQ(arrives(position, 5), Step::take);
+  EXPECT_EQ(position.out_of_range(), Step::ask);
+  EXPECT_EQ(position.no_answer(), Step::wait);
+  position.verify_again(LastRecord{Offset(5), kDigest});
+  EXPECT_EQ(position.no_answer(), Step::seek);
+  EXPECT_EQ(position.fetch_from(), Offset(5));
+}
+
+TEST(Position, EndBetweenTheAnchorAndTheNextOffsetIsAskedFor) {
+  Position position(anchored(12, 7));
+  EXPECT_EQ(arrives(position, 7), Step::drop);
+  EXPECT_EQ(position.end(Offset(8)), Step::ask);
+  EXPECT_EQ(position.answer(extent(0, 8)), Step::wait);
+}
+
 TEST(Position, OutOfRangeWhereNoRecordWasEverTakenSeeksAgain) {
   Position position(fresh(5));
   EXPECT_EQ(position.out_of_range(), Step::ask);
