@@ -66,8 +66,8 @@ class Position {
   Step answer(const Extent& extent);
   /// The broker did not answer: seek or wait.
   Step no_answer();
-  /// Begins at the anchor once more. `last`: of all that was taken, which is committed. What waits between
-  /// two calls, and kDoubts, make the while that a log may seem cut: ten seconds in a lane.
+  /// Begins at the anchor once more. `last`: of all that was taken, which is committed. kDoubts times the
+  /// pause before it is how long a log may seem cut: ten seconds in a lane.
   void verify_again(const std::optional<LastRecord>& last);
   /// A producer's clock stamped the record: not acceptable.
   Step halt(HaltCause cause, std::int64_t missed = 0);
