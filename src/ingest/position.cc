@@ -59,10 +59,11 @@ Step Position::answer(const Extent& extent) {
   if (extent.start > next_) return halt(HaltCause::retention_overrun, distance(next_, extent.start));
   if (extent.end < next_) return doubt();
   if (!anchor_ && was_short_) return Step::wait;
+  if (anchor_ && extent.start <= anchor_->offset) {
+    if (++anchor_tries_ < kAnchorTries) return Step::seek;
+    if (!gaps_are_loss_) return doubt();
+  }
   if (anchor_) {
-    const bool there = extent.start <= anchor_->offset;
-    if (there && ++anchor_tries_ >= kAnchorTries && !gaps_are_loss_) return doubt();
-    if (there && anchor_tries_ < kAnchorTries) return Step::seek;
     anchor_.reset();
     unverified_ = true;
   }

@@ -65,32 +65,28 @@ TEST_F(LaneTest, LogThatIsCutIsHalted) {
   ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
 }
 
-TEST_F(LaneTest, LogThatWasCutAndGrewAgainIsHalted) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
-  stream_.extent_answers.assign(5, kCut);
-  stream_.make_again(partition_id(0));
-  stream_.deliver(OutOfRange{partition_id(0)});
-  published_ = 0;
-  publishes(5, "zeta");
-  ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
-  EXPECT_EQ(db_.partition(0).next, Offset(3));
-}
+/// A lane that has read three records, whose log is then cut and grows again to five of another tenant.
+class LaneOfACutLogTest : public LaneTest {
+ protected:
+  void halts_where_the_broker_answers(std::deque<std::optional<Extent>> answers) {
+    opens(0);
+    publishes(3);
+    ASSERT_TRUE(reaches(3));
+    EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
+    stream_.extent_answers = std::move(answers);
+    stream_.make_again(partition_id(0));
+    stream_.deliver(OutOfRange{partition_id(0)});
+    published_ = 0;
+    publishes(5, "zeta");
+    ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
+    EXPECT_EQ(db_.partition(0).next, Offset(3));
+  }
+};
 
-TEST_F(LaneTest, LogThatWasOutOfRangeIsNotReadOnBecauseNobodyAnswers) {
-  opens(0);
-  publishes(3);
-  ASSERT_TRUE(reaches(3));
-  EXPECT_CALL(probe_, halted(partition_id(0), HaltCause::not_same_log, _));
-  stream_.extent_answers.assign(2, std::nullopt);
-  stream_.make_again(partition_id(0));
-  stream_.deliver(OutOfRange{partition_id(0)});
-  published_ = 0;
-  publishes(5, "zeta");
-  ASSERT_TRUE(eventually([&] { return lane_.partitions().front().state == PartitionState::halted; }));
-  EXPECT_EQ(db_.partition(0).next, Offset(3));
+TEST_F(LaneOfACutLogTest, IsHalted) { halts_where_the_broker_answers({kCut, kCut, kCut, kCut, kCut}); }
+
+TEST_F(LaneOfACutLogTest, IsNotReadOnBecauseNobodyAnswers) {
+  halts_where_the_broker_answers({std::nullopt, std::nullopt});
 }
 
 TEST_F(LaneTest, WhatIsInHandIsCommittedBeforeALogThatSeemsCutIsReadOn) {

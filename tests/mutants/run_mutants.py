@@ -45,7 +45,7 @@ kMutants = [
     Mutant("witness_not_asked", histories, "I7:"),
     Mutant("another_log_not_kept", histories, "I7:"),
     Mutant("cut_believed_at_once", histories, "I8:"),
-    Mutant("anchor_not_met_again", tests("ingest", "LaneTest.*"), "LaneTest.LogThatWasCutAndGrewAgainIsHalted"),
+    Mutant("anchor_not_met_again", tests("ingest", "LaneOfACutLogTest.*"), "LaneOfACutLogTest.IsHalted"),
     Mutant("batch_dropped_on_revoke", tests("ingest", "LaneTest.*"), "LaneTest.CloseCommitsWhatIsInHandFirst"),
     # in the adapters
     Mutant("in_doubt_taken_for_aborted", tests("postgres", "LedgerInDoubtTest.*"), "LedgerInDoubtTest.ACommit"),

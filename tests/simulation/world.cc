@@ -17,9 +17,9 @@ using ::testing::NiceMock;
 
 constexpr Process kWorld = 0;
 constexpr std::size_t kLanes = 2;
-constexpr milliseconds kOldLeader{8'000};  ///< less than a lane bears to hear that its log is cut
-constexpr milliseconds kBetweenLeaders{10'000};
-constexpr milliseconds kSettles{120'000};  ///< of simulated time, after the last fault
+constexpr milliseconds kOldLeader{8'000};        ///< less than a lane bears to hear that its log is cut
+constexpr milliseconds kBetweenLeaders{10'000};  ///< so that the two times do not add up
+constexpr milliseconds kSettles{120'000};        ///< of simulated time, after the last fault
 
 /// Limits so low that a short history passes them all.
 IngestOptions small_batches() {
