@@ -19,8 +19,15 @@ class _Broker(c.Structure):
     _fields_ = [("id", c.c_int32), ("host", c.c_char_p), ("port", c.c_int)]
 
 
+class _Partition(c.Structure):
+    _fields_ = [("id", c.c_int32), ("error", c.c_int), ("leader", c.c_int32),
+                ("replica_count", c.c_int), ("replicas", c.POINTER(c.c_int32)),
+                ("in_sync_count", c.c_int), ("in_sync", c.POINTER(c.c_int32))]
+
+
 class _Topic(c.Structure):
-    _fields_ = [("topic", c.c_char_p), ("partition_count", c.c_int), ("partitions", c.c_void_p), ("error", c.c_int)]
+    _fields_ = [("topic", c.c_char_p), ("partition_count", c.c_int), ("partitions", c.POINTER(_Partition)),
+                ("error", c.c_int)]
 
 
 class _Metadata(c.Structure):
@@ -73,10 +80,17 @@ class KafkaAdmin:
             topics = [metadata.topics[i] for i in range(metadata.topic_count)]
             return {topic.topic.decode(): topic.partition_count for topic in topics}
 
-        counts = self._metadata(kRequestTimeout_ms, read)
-        if counts is None:
-            raise KafkaAdminError("the broker does not answer")
-        return counts
+        return self._answer(read)
+
+    def view(self) -> tuple[set[int], dict[tuple[str, int], int]]:
+        """What the broker knows of its cluster: the node.id of every living broker, and of the leader of every partition."""
+        def read(metadata: _Metadata) -> tuple[set[int], dict[tuple[str, int], int]]:
+            topics = [metadata.topics[i] for i in range(metadata.topic_count)]
+            return ({metadata.brokers[i].id for i in range(metadata.broker_count)},
+                    {(topic.topic.decode(), topic.partitions[i].id): topic.partitions[i].leader
+                     for topic in topics for i in range(topic.partition_count)})
+
+        return self._answer(read)
 
     def create_topic(self, topic: str, partitions: int, settings: dict[str, str]) -> bool:
         """False where the topic is there already, whatever its partitions and settings."""
@@ -121,6 +135,12 @@ class KafkaAdmin:
         first = c.c_void_p(topics[0])
         text = library.rd_kafka_topic_result_error_string(first)
         return library.rd_kafka_topic_result_error(first), text.decode() if text else ""
+
+    def _answer(self, read):
+        answer = self._metadata(kRequestTimeout_ms, read)
+        if answer is None:
+            raise KafkaAdminError("the broker does not answer")
+        return answer
 
     def _metadata(self, timeout_ms: int, read):
         found = c.POINTER(_Metadata)()

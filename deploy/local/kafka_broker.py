@@ -51,6 +51,11 @@ class KafkaBroker(Server):
         with KafkaAdmin(self.address) as admin:
             return admin.partition_counts()
 
+    def view(self) -> tuple[set[int], dict[tuple[str, int], int]]:
+        """What this one knows of its cluster: the node.id of every living broker, and of the leader of every partition."""
+        with KafkaAdmin(self.address) as admin:
+            return admin.view()
+
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
         self._state = {}

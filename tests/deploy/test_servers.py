@@ -123,6 +123,8 @@ def test_a_topic_is_made_once_with_the_partitions_asked_for(broker):
     assert broker.create_topic("once", 12)
     assert not broker.create_topic("once", 12)
     assert broker.partition_counts()["once"] == 12
+    living, leaders = broker.view()
+    assert [leader for (topic, _), leader in leaders.items() if topic == "once"] == 12 * list(living)
     with pytest.raises(KafkaAdminError, match="not a name"):
         broker.create_topic("not a name")
 

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import confluent_kafka
 from confluent_kafka.admin import AdminClient
 from local.kafka_broker import KafkaBroker
-from local.process import free_port
+from local.process import free_port, wait_until
 from proxy import Proxy
+
+kSoon_s = 60
 
 
 def replicated(copies, in_sync):
@@ -87,24 +89,38 @@ class Cluster:
         return self.nodes.get(metadata.topics[topic].partitions[partition].leader)
 
     def coordinator(self, group):
-        """The node that coordinates the consumer group."""
+        """The node that coordinates the consumer group. Every broker must be up."""
+        self._wait_whole()
         admin = self._admin()
         described = admin.describe_consumer_groups([group])[group].result(30)
         return self.nodes[described.coordinator.id]
 
     def elect_preferred(self, topic, partition):
-        """Lets the partition's first replica lead it, as when the topic was new; whether it does now."""
+        """Lets the partition's first replica lead it, as when the topic was new; whether it does now. Every broker must be up."""
+        self._wait_whole()
         admin = self._admin()
         place = confluent_kafka.TopicPartition(topic, partition)
         admin.elect_leaders(confluent_kafka.ElectionType.PREFERRED, [place]).result(30)
         found = admin.list_topics(topic, timeout=30).topics[topic].partitions[partition]
         return found.leader == found.replicas[0]
 
+    def _wait_whole(self):
+        """Until all brokers know the same: that all live, and who leads. Before that, one that stood still may still forget and
+        learn again that it lives itself; and a librdkafka that hears of a broker from one, and not from the next, fails what it has
+        asked that broker (_DESTROY_BROKER)."""
+        wait_until(self._is_whole, kSoon_s, "all brokers know that all live")
+
+    def _is_whole(self):
+        living = {number for number, node in self.nodes.items() if node in self.brokers}
+        first, *others = [broker.view() for broker in self.brokers]
+        return first[0] == living and all(other == first for other in others)
+
     def _admin(self):
         return AdminClient({"bootstrap.servers": self.address, "api.version.request.timeout.ms": 1_000})  # some are paused
 
     def __enter__(self):
         list(self._starters.map(KafkaBroker.start, self.nodes.values()))
+        self._wait_whole()
         return self
 
     def __exit__(self, *_):
